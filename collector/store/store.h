@@ -1,0 +1,180 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "collector/store/rows.h"
+#include "protocol/base/clock.h"
+#include "protocol/base/file_system.h"
+#include "protocol/base/label_set.h"
+#include "protocol/base/random.h"
+#include "protocol/base/result.h"
+#include "protocol/base/units.h"
+
+namespace dunlin::store {
+
+/// Where a batch comes from; makes a repeated one recognisable.
+struct BatchId {
+  RandomId agent{};
+  RandomId boot{};
+  std::uint64_t sequence = 0;  // 1, 2, 3, ... within a boot
+};
+
+/// One unit of durability: stored whole and once, or not at all.
+struct AppendRequest {
+  /// Agents: their numbering. Otherwise `content_hash` (128 bits of the request body) recognises a
+  /// retry for ten minutes; both empty: always new.
+  std::optional<BatchId> id;
+  std::optional<RandomId> content_hash;
+
+  /// What the WAL keeps, and its format for PayloadDecoder; `context` is what enrichment decided
+  /// (resolved label sets), stored along so that replay gives the same rows.
+  std::uint32_t payload_format = 0;
+  std::string context;
+  std::string payload;
+
+  /// The same entries decoded; lines may point into `payload` or `rows.text`, both moved along.
+  RowBatch rows;
+};
+
+enum class AppendOutcome {
+  kStored,     // durable now
+  kDuplicate,  // was durable already
+  kGap,        // the sequence skips ahead: not stored, the agent must go back (go-back-N)
+};
+
+/// Turns a WAL payload back into rows; given by the ingest side, which knows the formats.
+/// Thread-safe.
+class PayloadDecoder {
+ public:
+  virtual ~PayloadDecoder() = default;
+  /// Lines may point into `payload`. Errors: kCorruption, kUnsupported for an unknown format.
+  virtual Result<RowBatch> Decode(std::uint32_t payload_format, std::string_view context,
+                                  std::string_view payload) const = 0;
+};
+
+struct StoreOptions {
+  std::string data_dir;
+  std::chrono::nanoseconds retention_age{};  // zero: forever
+  std::uint64_t retention_bytes = 0;         // zero: no limit
+  std::uint64_t min_free_bytes = 256_MiB;    // below it appends answer kExhausted; reads go on
+  std::uint64_t head_bytes = 64_MiB;         // raw bytes in memory before a segment is written
+  std::chrono::nanoseconds head_age{std::chrono::minutes(2)};
+  std::uint64_t wal_file_bytes = 64_MiB;
+  std::size_t scan_threads = 0;  // zero: one per core
+};
+
+enum class Order { kAscending, kDescending, kUnordered };
+
+/// A condition on the line. Patterns of kRegex are RE2 and match anywhere in the line.
+struct LineFilter {
+  enum class Kind { kContains, kRegex };
+  Kind kind = Kind::kContains;
+  bool negated = false;
+  std::string pattern;
+};
+
+struct ScanRequest {
+  std::int64_t start_ns = 0;                            // inclusive
+  std::int64_t end_ns = 0;                              // exclusive
+  std::function<bool(const LabelSet&)> stream_matches;  // called once per stream; any thread
+  std::vector<LineFilter> line_filters;                 // all must hold
+  Order order = Order::kDescending;
+  const std::atomic<bool>* cancelled = nullptr;
+};
+
+/// One entry found; views are valid during the visit only.
+struct ScannedRow {
+  std::int64_t time_ns;
+  const LabelSet& stream;
+  const LabelSet& metadata;
+  std::string_view line;
+};
+
+struct ScanStats {
+  std::uint64_t segments = 0;  // looked into
+  std::uint64_t blocks_read = 0;
+  std::uint64_t blocks_pruned = 0;
+  std::uint64_t rows_scanned = 0;
+  std::uint64_t bytes_scanned = 0;  // of line text, uncompressed
+  std::uint64_t rows_matched = 0;
+  std::vector<std::string> warnings;  // damaged segments inside the range
+};
+
+struct StoreStats {
+  std::uint64_t streams = 0;
+  std::uint64_t lines = 0;               // searchable now
+  std::uint64_t uncompressed_bytes = 0;  // of their text
+  std::uint64_t disk_bytes = 0;          // segments
+  std::uint64_t wal_bytes = 0;
+  std::uint64_t segments = 0;
+  std::uint64_t quarantined_segments = 0;
+  std::uint64_t head_lines = 0;
+  std::uint64_t disk_free_bytes = 0;
+  std::uint64_t wal_written_bytes_total = 0;
+  std::uint64_t wal_syncs_total = 0;
+  double wal_sync_seconds_total = 0;
+  std::uint64_t streams_created_total = 0;
+  std::uint64_t segments_written_total = 0;
+  std::uint64_t segments_expired_total = 0;
+  std::uint64_t duplicate_batches_total = 0;
+  std::int64_t oldest_time_ns = 0;  // zero when empty
+  std::int64_t newest_time_ns = 0;
+  bool read_only = false;  // appends are refused: disk full or WAL poisoned
+};
+
+/// Durable log storage in one folder: write-ahead log, head in memory, immutable segments, manifest
+/// (docs/wal-format.md, docs/segment-format.md). Knows nothing of LogQL, HTTP or the wire.
+///
+/// Threads: every member may be called from any thread. One writer thread inside does all WAL
+/// writing and another writes segments; scans run on the caller's thread and on a few of the
+/// store's own.
+class Store {
+ public:
+  /// Locks the folder, recovers, replays the WAL. Errors: kAlreadyExists when another process holds
+  /// the folder; kIo and others when it cannot be used at all. Damage is not an error: it is
+  /// quarantined and reported.
+  static Result<std::unique_ptr<Store>> Open(FileSystem& fs, const Clock& clock,
+                                             StoreOptions options,
+                                             std::shared_ptr<const PayloadDecoder> decoder);
+  /// Waits for the running group commit and writes the head to a segment. What is queued is
+  /// answered kUnavailable.
+  virtual ~Store() = default;
+
+  using AppendDone = std::function<void(Result<AppendOutcome>)>;
+  /// Queues a batch; `done` runs on a store thread once it is durable (fdatasync done) and
+  /// searchable, or refused: kExhausted for a full disk, kIo when the WAL cannot be trusted,
+  /// kUnavailable when stopping. Appends of one agent are made in order. Bounded: past
+  /// `max_queued_bytes` waiting, `done` gets kExhausted at once.
+  virtual void Append(AppendRequest request, AppendDone done) = 0;
+
+  /// The first sequence of this boot that is not durable here: 1 for an unknown one.
+  virtual std::uint64_t NextSequence(const RandomId& agent, const RandomId& boot) = 0;
+
+  /// Label sets with entries in [start, end), each once, in no order.
+  virtual std::vector<LabelSet> Streams(std::int64_t start_ns, std::int64_t end_ns) = 0;
+
+  /// Calls `visit` on the calling thread for each matching entry, until it answers false.
+  /// kAscending and kDescending are global time order; entries of one time come in order of arrival
+  /// (reversed when descending). kUnordered is fastest. Sees everything whose append had finished.
+  /// Errors: kInvalidArgument for a regex, kCancelled.
+  using Visit = std::function<bool(const ScannedRow&)>;
+  virtual Result<ScanStats> Scan(const ScanRequest& request, const Visit& visit) = 0;
+
+  /// Writes the head to a segment now and waits; for shutdown, tests and benchmarks.
+  virtual Result<void> Flush() = 0;
+  /// Applies retention now; it also runs by itself.
+  virtual Result<void> ApplyRetention() = 0;
+
+  virtual StoreStats Stats() = 0;
+};
+
+}  // namespace dunlin::store

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "protocol/base/result.h"
+#include "protocol/net/descriptor.h"
+#include "protocol/net/loop.h"
+
+namespace dunlin::net {
+
+/// How a process ended.
+struct ExitStatus {
+  int code = 0;    // when it exited
+  int signal = 0;  // when a signal ended it, else 0
+  bool core_dumped = false;
+
+  /// code, or 128 + signal, as a shell reports it.
+  int ShellCode() const { return signal != 0 ? 128 + signal : code; }
+  friend bool operator==(const ExitStatus&, const ExitStatus&) = default;
+};
+
+struct SpawnOptions {
+  std::vector<std::string> arguments;  // [0] is the program, looked up in PATH as execvp does
+  std::optional<std::vector<std::string>>
+      environment;  // NAME=VALUE; nothing: the agent's own, unchanged
+  std::optional<uid_t> uid;
+  std::optional<gid_t> gid;
+  bool merge_outputs = false;   // one pipe for both outputs
+  int pipe_bytes = 256 * 1024;  // asked of the kernel; refusal is not an error
+};
+
+/// A process started with own fork and exec (docs/architecture.md says why not libuv's): leader of
+/// its own process group, default signal dispositions and an empty mask, no descriptors but 0,
+/// 1, 2. Its outputs are FIFOs owned by its uid, so that it can open /dev/stdout again; only the
+/// read ends, held here, are non-blocking.
+struct ChildProcess {
+  pid_t pid = 0;
+  Descriptor standard_output;  // read ends; one is empty with merge_outputs
+  Descriptor standard_error;
+};
+
+/// A failed start, with the exit code that shells use: 127 no such program, 126 cannot be executed.
+struct SpawnFailure {
+  Error error;
+  int exit_code;
+};
+
+/// Returns once exec has succeeded or failed, so a missing program is known at once.
+std::variant<ChildProcess, SpawnFailure> Spawn(const SpawnOptions& options);
+
+/// Reaps every child of this process, orphans handed down included, on SIGCHLD. One per process;
+/// loop thread.
+class Reaper {
+ public:
+  /// `on_exit` runs for each reaped child.
+  Reaper(Loop& loop, std::function<void(pid_t, ExitStatus)> on_exit);
+  ~Reaper();
+  Reaper(const Reaper&) = delete;
+  Reaper& operator=(const Reaper&) = delete;
+
+  /// Reaps what has ended already; call once after starting children.
+  void Poll();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dunlin::net

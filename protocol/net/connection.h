@@ -1,0 +1,78 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "protocol/base/result.h"
+#include "protocol/net/address.h"
+#include "protocol/net/loop.h"
+
+namespace dunlin::net {
+
+/// A connected byte stream: TCP now, TLS over it later behind the same interface. Loop thread only.
+///
+/// Callbacks may destroy the connection. Destroying it drops the socket at once (unsent bytes are
+/// lost) and no callback runs afterwards. Starts paused: set the callbacks, then StartReading().
+class Connection {
+ public:
+  virtual ~Connection() = default;
+
+  /// Bytes as they arrive; the view is valid during the call only.
+  std::function<void(std::string_view)> on_data;
+  /// Once, when the stream is over: nothing for the peer's orderly end, else the reason. No
+  /// callback follows.
+  std::function<void(std::optional<Error>)> on_close;
+  /// The write queue became empty.
+  std::function<void()> on_drained;
+
+  virtual void StartReading() = 0;
+  virtual void StopReading() = 0;
+
+  /// Queues `bytes`; a failure arrives through on_close.
+  virtual void Write(std::string bytes) = 0;
+  /// Bytes accepted by Write and not yet by the kernel: the caller's back-pressure.
+  virtual std::size_t pending_write_bytes() const = 0;
+
+  /// Sends what is queued, then closes both ways; on_close follows (at most `linger` later).
+  virtual void CloseAfterWrites(std::chrono::milliseconds linger) = 0;
+
+  /// "127.0.0.1:51234".
+  virtual const std::string& peer() const = 0;
+};
+
+/// A listening TCP socket. Loop thread only.
+class Listener {
+ public:
+  using OnAccept = std::function<void(std::unique_ptr<Connection>)>;
+
+  /// Binds and listens; literal addresses and localhost only, port 0 picks a free one. Errors:
+  /// kAlreadyExists when the port is in use (the sentence says so and names the address),
+  /// kPermissionDenied, kInvalidArgument.
+  static Result<std::unique_ptr<Listener>> Listen(Loop& loop, const HostPort& address,
+                                                  OnAccept on_accept);
+
+  virtual ~Listener() = default;
+  /// With the port actually bound.
+  virtual HostPort local_address() const = 0;
+};
+
+/// Resolves and connects. Destroying it cancels: the callback does not run.
+class Connector {
+ public:
+  using OnDone = std::function<void(Result<std::unique_ptr<Connection>>)>;
+
+  /// Tries each resolved address in order until `timeout` is over; `on_done` runs exactly once,
+  /// never before this returns. Literals and localhost need no resolver; other names go through
+  /// c-ares (hosts file and DNS), so a hanging name server never blocks the loop. Errors: kNotFound
+  /// (name), kUnavailable (refused), kTimeout.
+  static std::unique_ptr<Connector> Connect(Loop& loop, const HostPort& address,
+                                            std::chrono::milliseconds timeout, OnDone on_done);
+
+  virtual ~Connector() = default;
+};
+
+}  // namespace dunlin::net

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <functional>
+
+#include "protocol/net/loop.h"
+
+namespace dunlin::net {
+
+/// An owned file descriptor, closed when destroyed.
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() { Reset(); }
+  Descriptor(Descriptor&& other) noexcept : fd_(other.Release()) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    if (this != &other) {
+      Reset();
+      fd_ = other.Release();
+    }
+    return *this;
+  }
+
+  int get() const { return fd_; }
+  explicit operator bool() const { return fd_ >= 0; }
+  int Release() {
+    int fd = fd_;
+    fd_ = -1;
+    return fd;
+  }
+  void Reset();
+
+ private:
+  int fd_ = -1;
+};
+
+/// Watches a descriptor that the caller owns and keeps open. Level-triggered; loop thread only. The
+/// callback may destroy the watcher.
+class DescriptorWatcher {
+ public:
+  /// `fd` must be pollable (a pipe or socket). Errors of epoll itself count as readable: the read
+  /// tells.
+  DescriptorWatcher(Loop& loop, int fd, std::function<void()> on_readable);
+  ~DescriptorWatcher();
+  DescriptorWatcher(const DescriptorWatcher&) = delete;
+  DescriptorWatcher& operator=(const DescriptorWatcher&) = delete;
+
+  void Start();
+  void Stop();
+
+ private:
+  struct Impl;
+  Impl* impl_;
+};
+
+}  // namespace dunlin::net

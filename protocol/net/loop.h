@@ -1,0 +1,60 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+
+struct uv_loop_s;
+
+namespace dunlin::net {
+
+/// The event loop: every callback of this folder runs on the thread that calls Run(), one at a
+/// time, and must not block. All objects made with a loop are destroyed on its thread, before it.
+class Loop {
+ public:
+  Loop();
+  ~Loop();  // checks that every handle is closed
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  /// Runs until Stop(), or until nothing is left to wait for.
+  void Run();
+  /// Runs what is ready now, without waiting; for tests.
+  void RunOnce();
+  /// Makes Run() return after the current callback. Loop thread only; elsewhere Post it.
+  void Stop();
+
+  /// Runs `task` on the loop thread soon, in order of posting. Any thread; the only member that is.
+  /// Tasks posted after Run() has returned for good are destroyed unrun. Posting does not keep
+  /// Run() going.
+  void Post(std::function<void()> task);
+
+  /// For this folder only.
+  uv_loop_s* raw() { return raw_; }
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+  uv_loop_s* raw_;
+};
+
+/// Calls back once or repeatedly. The callback may destroy the timer. After the destructor it does
+/// not run.
+class Timer {
+ public:
+  Timer(Loop& loop, std::function<void()> on_fire);
+  ~Timer();
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+
+  /// Arms, or re-arms; `repeat` zero is once. Millisecond resolution, rounded up.
+  void Start(std::chrono::nanoseconds delay, std::chrono::nanoseconds repeat = {});
+  void Stop();
+  bool active() const;
+
+ private:
+  struct Impl;
+  Impl* impl_;
+};
+
+}  // namespace dunlin::net

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+
+#include "protocol/base/result.h"
+#include "protocol/http/message.h"
+#include "protocol/http/parser.h"
+#include "protocol/net/address.h"
+#include "protocol/net/connection.h"
+
+namespace dunlin::server {
+
+struct HttpServerOptions {
+  http::ParserLimits limits;
+  std::size_t max_connections = 1024;  // past it a new one is answered 503 and closed
+  std::chrono::milliseconds read_timeout{
+      std::chrono::seconds(30)};  // to finish a request once begun
+  std::chrono::milliseconds idle_timeout{std::chrono::minutes(2)};  // between requests
+  std::chrono::milliseconds write_timeout{
+      std::chrono::seconds(60)};  // for the peer to take an answer
+};
+
+/// Answers one request; call once, on the loop thread. Calling it after the client has gone does
+/// nothing.
+using Responder = std::function<void(http::Response)>;
+
+/// Set once the client has gone, so that long work can stop early. Readable from any thread.
+using Cancelled = std::shared_ptr<const std::atomic<bool>>;
+
+using RequestHandler = std::function<void(http::Request, Responder, Cancelled)>;
+
+/// HTTP/1.1 on a listener: parsing, keep-alive, limits and time-outs. One request of a connection
+/// at a time; pipelined ones wait. The handler runs on the loop thread and may answer later. Loop
+/// thread only.
+class HttpServer {
+ public:
+  /// Errors as net::Listener::Listen.
+  static Result<std::unique_ptr<HttpServer>> Listen(net::Loop& loop, const net::HostPort& address,
+                                                    HttpServerOptions options,
+                                                    RequestHandler handler);
+  ~HttpServer();
+
+  net::HostPort local_address() const;
+  std::size_t connections() const;
+
+ private:
+  struct Impl;
+  explicit HttpServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dunlin::server

@@ -1,0 +1,119 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/base/result.h"
+#include "protocol/base/units.h"
+
+namespace dunlin::wire {
+
+enum class Output : std::uint8_t { kStdout = 1, kStderr = 2 };
+
+/// "stdout" or "stderr": the value of the `output` label.
+std::string_view OutputName(Output output);
+
+/// What an entry has beyond its bytes; see Mark in dunlin.proto.
+struct Mark {
+  std::uint32_t entry = 0;
+  bool unterminated = false;
+  std::uint64_t fragment_id = 0;
+  std::uint32_t fragment_index = 0;
+  bool fragment_last = false;
+  std::uint64_t truncated_bytes = 0;
+  friend bool operator==(const Mark&, const Mark&) = default;
+};
+
+struct Gap {
+  std::uint64_t time_ns = 0;
+  Output output = Output::kStdout;
+  std::uint64_t lines = 0;
+  std::uint64_t bytes = 0;
+  std::string reason;
+  friend bool operator==(const Gap&, const Gap&) = default;
+};
+
+/// Consecutive entries of one output read at one time; entry i of it has the time time_ns + i.
+struct Run {
+  Output output = Output::kStdout;
+  std::uint32_t entries = 0;
+  std::int64_t time_ns = 0;
+  friend bool operator==(const Run&, const Run&) = default;
+};
+
+/// The columns of one batch, before compression. The agent fills it on the hot path; `lines` holds
+/// each line followed by one newline, so that a chunk read from a pipe goes in as it is.
+struct Columns {
+  std::vector<Run> runs;
+  std::vector<std::uint32_t> line_lengths;
+  std::string lines;
+  std::vector<Mark> marks;
+
+  bool empty() const { return line_lengths.empty(); }
+  void Clear();
+  friend bool operator==(const Columns&, const Columns&) = default;
+};
+
+/// Batch without its content.
+struct BatchHeader {
+  std::uint64_t sequence = 0;
+  std::uint64_t base_monotonic_ns = 0;
+  std::vector<Gap> gaps;
+  friend bool operator==(const BatchHeader&, const BatchHeader&) = default;
+};
+
+/// Compresses columns into Batch payloads, reusing its buffers: zstd level 1, no zstd checksum
+/// (frames have their own). One thread.
+class BatchEncoder {
+ public:
+  BatchEncoder();
+  ~BatchEncoder();
+  BatchEncoder(const BatchEncoder&) = delete;
+  BatchEncoder& operator=(const BatchEncoder&) = delete;
+
+  /// Appends a whole kBatch frame to `out`. The same columns and header give the same bytes.
+  void AppendBatchFrame(std::string& out, const BatchHeader& header, const Columns& columns);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// A batch as the collector reads it: header fields decoded, content still compressed (a view of
+/// the payload).
+struct BatchView {
+  BatchHeader header;
+  std::int64_t base_time_ns = 0;
+  std::uint32_t entries = 0;
+  std::uint64_t raw_bytes = 0;
+  std::uint32_t content_bytes = 0;
+  std::string_view content;
+};
+
+/// Errors: kCorruption.
+Result<BatchView> DecodeBatch(std::string_view payload);
+
+/// What one batch may unfold to; a decompression bomb fails before it is unfolded.
+inline constexpr std::uint32_t kMaxContentBytes = 16_MiB;
+
+/// Decompresses and checks the columns of one batch against its header: lengths add up, runs cover
+/// every entry, marks are in range. Reuses buffers. One thread.
+class BatchDecoder {
+ public:
+  BatchDecoder();
+  ~BatchDecoder();
+  BatchDecoder(const BatchDecoder&) = delete;
+  BatchDecoder& operator=(const BatchDecoder&) = delete;
+
+  /// Fills `columns` (cleared first). Errors: kCorruption.
+  Result<void> Decode(const BatchView& batch, Columns& columns);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dunlin::wire

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "protocol/base/result.h"
+#include "protocol/http/message.h"
+
+namespace dunlin::controller {
+
+struct ClientRequest {
+  std::string method = "GET";
+  std::string url;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+  std::chrono::milliseconds connect_timeout{2000};
+  std::chrono::milliseconds timeout{10000};  // for everything
+  std::size_t max_body_bytes = 64 << 20;
+};
+
+/// One HTTP exchange through libcurl. Blocks: worker threads and the command line only. Any thread.
+/// Errors: kUnavailable (refused, reset), kTimeout, kNotFound (name), kExhausted (body over the
+/// limit); any status of an answer is a value.
+Result<http::Response> Send(const ClientRequest& request);
+
+}  // namespace dunlin::controller

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "protocol/base/result.h"
+
+namespace dunlin::config {
+
+/// Flags, environment and configuration file of the collector and the controller (the agent has its
+/// own, without exceptions). A flag beats the environment, which beats the file, which beats the
+/// default. --some-flag is DUNLIN_SOME_FLAG in the environment and some-flag in the TOML file; an
+/// unknown key of the file is an error that names it. --help, --version and --config FILE are
+/// always there. Main thread, before anything else.
+class ProgramOptions {
+ public:
+  ProgramOptions(std::string program, std::string description);
+  ~ProgramOptions();
+
+  /// Declares --`name`; `*value` holds the default, shown by --help, and is written by Parse().
+  void Add(std::string name, std::string* value, std::string help);
+  void Add(std::string name, bool* value, std::string help);
+  void Add(std::string name, std::uint64_t* value, std::string help);             // a plain number
+  void Add(std::string name, std::chrono::nanoseconds* value, std::string help);  // 10s, 500ms
+  void AddSize(std::string name, std::uint64_t* bytes, std::string help);         // 64MiB
+  void AddRequired(std::string name, std::string* value, std::string help);
+
+  /// Fills the values. Answers the status to exit with, after printing help, version or what is
+  /// wrong (2); nothing when the program should go on.
+  std::optional<int> Parse(int argc, char** argv);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dunlin::config

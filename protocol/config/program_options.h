@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,8 +15,8 @@ namespace dunlin::config {
 /// Flags, environment and configuration file of the collector and the controller (the agent has its
 /// own, without exceptions). A flag beats the environment, which beats the file, which beats the
 /// default. --some-flag is DUNLIN_SOME_FLAG in the environment and some-flag in the TOML file; an
-/// unknown key of the file is an error that names it. --help, --version and --config FILE are
-/// always there. Main thread, before anything else.
+/// unknown key of the file is an error that names it. An empty variable is the same as none.
+/// --help, --version and --config FILE are always there. Main thread, before anything else.
 class ProgramOptions {
  public:
   ProgramOptions(std::string program, std::string description);
@@ -32,6 +33,17 @@ class ProgramOptions {
   /// Fills the values. Answers the status to exit with, after printing help, version or what is
   /// wrong (2); nothing when the program should go on.
   std::optional<int> Parse(int argc, char** argv);
+
+  /// What Parse() would exit with and print.
+  struct Outcome {
+    std::optional<int> exit_status;
+    std::string standard_output;
+    std::string standard_error;
+  };
+  /// Parse() without printing; `environment` answers null for an unset variable. `arguments` are
+  /// those after the program's name.
+  using Environment = std::function<const char*(const std::string& name)>;
+  Outcome Evaluate(const std::vector<std::string>& arguments, const Environment& environment);
 
  private:
   struct Impl;

@@ -96,6 +96,11 @@ struct BatchView {
 /// Errors: kCorruption.
 Result<BatchView> DecodeBatch(std::string_view payload);
 
+/// Appends a whole kBatch frame around content that is compressed already: how a sender gives a
+/// sealed batch its sequence and gaps when it is first sent. Writes what AppendBatchFrame of the
+/// same columns and header writes. An empty batch (no entries, empty content) only carries gaps.
+void AppendBatchFrame(std::string& out, const BatchView& batch);
+
 /// What one batch may unfold to; a decompression bomb fails before it is unfolded.
 inline constexpr std::uint32_t kMaxContentBytes = 16_MiB;
 

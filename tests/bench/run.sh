@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Benchmarks of the release build, each figure beside a baseline measured in the same run.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+usage() {
+  cat <<'EOF'
+usage: tests/bench/run.sh [--bytes N] [--keep DIR]
+
+Ships a corpus of real-looking logs (600 MB unless --bytes says otherwise) through agents into a collector, searches
+it over HTTP, and prints one table. CPU seconds and ratios; the baselines are zstd and ripgrep in the same run.
+Takes about two minutes on two cores, and about three times the corpus of disk space under ${TMPDIR:-/tmp}.
+
+  --bytes N    size of the corpus (default 600000000)
+  --keep DIR   keep the corpus in DIR and use it again
+EOF
+}
+for argument in "$@"; do
+  if [ "$argument" = --help ] || [ "$argument" = -h ]; then
+    usage
+    exit 0
+  fi
+done
+packaging/dependencies.sh bench
+cmake --preset release >/dev/null
+cmake --build --preset release --target dunlin-agent dunlin-collector
+exec python3 tests/bench/bench.py "$@"

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, and runs the tests through CTest.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+usage() {
+  cat <<'EOF'
+usage: tests/run.sh [--full] [--jobs N]
+
+Builds and runs the tests; installs missing packages with apt first (as root or through sudo).
+
+  (no flag)   unit tests under ASan and UBSan, integration tests on the release build; a test whose real
+              peer (Prometheus, Docker, ...) is not installed is skipped and says why
+  --full      installs the peers, too, without leaving any service of theirs running, and adds the threaded
+              parts under TSan; nothing that can run is skipped
+  --jobs N    parallel build and test jobs (default: one per core)
+EOF
+}
+
+full=0
+jobs=$(nproc)
+while [ $# -gt 0 ]; do
+  case $1 in
+    --full) full=1 ;;
+    --jobs)
+      jobs=${2:?--jobs needs a number}
+      shift
+      ;;
+    -h | --help)
+      usage
+      exit 0
+      ;;
+    *)
+      printf 'tests/run.sh: unknown argument %s\n\n' "$1" >&2
+      usage >&2
+      exit 2
+      ;;
+  esac
+  shift
+done
+
+step() { printf '\n== %s (%d s so far)\n' "$1" "$SECONDS"; }
+
+step "packages"
+packaging/dependencies.sh test
+[ "$full" = 0 ] || packaging/dependencies.sh peers
+
+step "build: dev (ASan, UBSan)"
+cmake --preset dev >/dev/null
+cmake --build --preset dev -j "$jobs"
+
+step "build: release (static agent)"
+cmake --preset release >/dev/null
+cmake --build --preset release -j "$jobs" --target programs
+
+if [ "$full" = 1 ]; then
+  step "build: tsan (threaded parts)"
+  cmake --preset tsan >/dev/null
+  cmake --build --preset tsan -j "$jobs" --target threaded_tests
+fi
+
+failed=0
+if [ "$full" = 1 ]; then
+  step "tests: threaded parts under TSan"
+  ctest --preset tsan -j "$jobs" -L threaded || failed=1
+fi
+step "tests: integration, on the release build"
+ctest --preset release -j 1 -L integration || failed=1
+step "tests: everything else, under ASan and UBSan"
+ctest --preset dev -j "$jobs" -LE integration || failed=1
+
+printf '\n'
+if [ "$failed" = 0 ]; then
+  echo "every test passed ($SECONDS s)"
+else
+  echo "some tests failed: see above ($SECONDS s)"
+fi
+exit "$failed"

@@ -2,13 +2,18 @@
 find_package(Catch2 REQUIRED)
 include(Catch)
 
-# dunlin_test(NAME LABEL label SOURCES a_test.cc ... LIBRARIES dunlin::x ...): one test binary whose
-# cases CTest discovers one by one.
+# The test binaries of what runs on several threads: worth building under TSan.
+add_custom_target(threaded_tests)
+
+# dunlin_test(NAME [THREADED] LABEL label SOURCES a_test.cc ... LIBRARIES dunlin::x ...): one test binary
+# whose cases CTest discovers one by one.
 function(dunlin_test name)
-  cmake_parse_arguments(T "" "LABEL" "SOURCES;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(T "THREADED" "LABEL" "SOURCES;LIBRARIES" ${ARGN})
   add_executable(${name} ${T_SOURCES})
   target_link_libraries(${name} PRIVATE ${T_LIBRARIES} dunlin_test_main dunlin_options)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  catch_discover_tests(${name} TEST_PREFIX "${T_LABEL}: " DISCOVERY_MODE PRE_TEST
-    PROPERTIES LABELS "${T_LABEL}" TIMEOUT 300)
+  catch_discover_tests(${name} TEST_PREFIX "${T_LABEL}: " PROPERTIES LABELS "${T_LABEL}" TIMEOUT 300)
+  if(T_THREADED)
+    add_dependencies(threaded_tests ${name})
+  endif()
 endfunction()

@@ -26,6 +26,9 @@ struct BatchId {
   RandomId agent{};
   RandomId boot{};
   std::uint64_t sequence = 0;  // 1, 2, 3, ... within a boot
+  /// The oldest sequence the sender still holds: earlier ones will never come (dropped by it, or
+  /// acknowledged by a collector that has forgotten this boot), so they are not waited for.
+  std::uint64_t oldest_held = 1;
 };
 
 /// One unit of durability: stored whole and once, or not at all.
@@ -72,7 +75,8 @@ struct StoreOptions {
   std::uint64_t head_bytes = 64_MiB;         // raw bytes in memory before a segment is written
   std::chrono::nanoseconds head_age{std::chrono::minutes(2)};
   std::uint64_t wal_file_bytes = 64_MiB;
-  std::size_t scan_threads = 0;  // zero: one per core
+  std::uint64_t max_queued_bytes = 32_MiB;  // of batches waiting for the WAL
+  std::size_t scan_threads = 0;             // zero: one per core
 };
 
 enum class Order { kAscending, kDescending, kUnordered };
@@ -159,7 +163,8 @@ class Store {
   /// `max_queued_bytes` waiting, `done` gets kExhausted at once.
   virtual void Append(AppendRequest request, AppendDone done) = 0;
 
-  /// The first sequence of this boot that is not durable here: 1 for an unknown one.
+  /// The first sequence of this boot that is not durable here: 1 for an unknown one. Boots are
+  /// remembered for seven days after their last batch, the latest 100,000 of them.
   virtual std::uint64_t NextSequence(const RandomId& agent, const RandomId& boot) = 0;
 
   /// Label sets with entries in [start, end), each once, in no order.

@@ -23,9 +23,11 @@ struct ClientRequest {
   std::size_t max_body_bytes = 64 << 20;
 };
 
-/// One HTTP exchange through libcurl. Blocks: worker threads and the command line only. Any thread.
+/// One HTTP exchange through libcurl, without following redirects or proxies of the environment.
+/// Blocks: worker threads and the command line only. Any thread.
 /// Errors: kUnavailable (refused, reset), kTimeout, kNotFound (name), kExhausted (body over the
-/// limit); any status of an answer is a value.
+/// limit), kCorruption (not HTTP), kInvalidArgument (address or header); any status of an answer is
+/// a value.
 Result<http::Response> Send(const ClientRequest& request);
 
 }  // namespace dunlin::controller

@@ -37,9 +37,6 @@ struct AppendRequest {
   /// retry for ten minutes; both empty: always new.
   std::optional<BatchId> id;
   std::optional<RandomId> content_hash;
-  /// The sender holds none of the sequences between the last durable one and this one any more:
-  /// take this one instead of answering kGap. Replay takes any sequence that is in the WAL.
-  bool skips_ahead = false;
 
   /// What the WAL keeps, and its format for PayloadDecoder; `context` is what enrichment decided
   /// (resolved label sets), stored along so that replay gives the same rows.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 
 #include "protocol/net/loop.h"
 
@@ -34,12 +35,12 @@ class Descriptor {
   int fd_ = -1;
 };
 
-/// Watches a descriptor that the caller owns and keeps open. Level-triggered; loop thread only. The
-/// callback may destroy the watcher.
+/// Watches a descriptor that the caller owns and keeps open until the watcher is destroyed.
+/// Level-triggered; loop thread only. The callback may destroy the watcher.
 class DescriptorWatcher {
  public:
-  /// `fd` must be pollable (a pipe or socket). Errors of epoll itself count as readable: the read
-  /// tells.
+  /// `fd` must be pollable (a pipe or socket) and becomes non-blocking. Starts stopped. Hang-ups
+  /// and errors count as readable: the read tells.
   DescriptorWatcher(Loop& loop, int fd, std::function<void()> on_readable);
   ~DescriptorWatcher();
   DescriptorWatcher(const DescriptorWatcher&) = delete;
@@ -50,7 +51,7 @@ class DescriptorWatcher {
 
  private:
   struct Impl;
-  Impl* impl_;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace dunlin::net

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <span>
 
 struct uv_loop_s;
 
@@ -10,6 +11,8 @@ namespace dunlin::net {
 
 /// The event loop: every callback of this folder runs on the thread that calls Run(), one at a
 /// time, and must not block. All objects made with a loop are destroyed on its thread, before it.
+/// The first loop of a process ignores SIGPIPE (IgnoreBrokenPipes() in signals.h): a peer that goes
+/// away is an error of one connection.
 class Loop {
  public:
   Loop();
@@ -21,16 +24,20 @@ class Loop {
   void Run();
   /// Runs what is ready now, without waiting; for tests.
   void RunOnce();
-  /// Makes Run() return after the current callback. Loop thread only; elsewhere Post it.
+  /// Makes Run() return once the callbacks that are ready now have run. Loop thread only; elsewhere
+  /// Post it.
   void Stop();
 
   /// Runs `task` on the loop thread soon, in order of posting. Any thread; the only member that is.
-  /// Tasks posted after Run() has returned for good are destroyed unrun. Posting does not keep
-  /// Run() going.
+  /// Tasks posted after Run() has returned for good are destroyed unrun, with the loop. Posting
+  /// does not keep Run() going.
   void Post(std::function<void()> task);
 
   /// For this folder only.
   uv_loop_s* raw() { return raw_; }
+  /// For this folder only: where every socket of this loop reads. The bytes are handed on before
+  /// the next read, so an idle connection costs no buffer.
+  std::span<char> read_buffer();
 
  private:
   struct Impl;
@@ -47,14 +54,15 @@ class Timer {
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
 
-  /// Arms, or re-arms; `repeat` zero is once. Millisecond resolution, rounded up.
+  /// Arms, or re-arms; `repeat` zero is once. Millisecond resolution, rounded up: never early. Zero
+  /// is the next turn of the loop.
   void Start(std::chrono::nanoseconds delay, std::chrono::nanoseconds repeat = {});
   void Stop();
   bool active() const;
 
  private:
   struct Impl;
-  Impl* impl_;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace dunlin::net

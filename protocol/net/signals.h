@@ -7,8 +7,9 @@
 
 namespace dunlin::net {
 
-/// Calls back on the loop for each delivery of one signal (deliveries may coalesce). Destroyed: the
-/// default disposition returns.
+/// Calls back on the loop for each delivery of one signal (deliveries may coalesce); unblocks the
+/// signal, which a parent may have left blocked. Keeps Run() going. The callback may destroy the
+/// watcher. Destroyed: the default disposition returns.
 class SignalWatcher {
  public:
   SignalWatcher(Loop& loop, int signal, std::function<void(int signal)> on_signal);
@@ -18,7 +19,15 @@ class SignalWatcher {
 
  private:
   struct Impl;
-  Impl* impl_;
+  std::unique_ptr<Impl> impl_;
 };
+
+/// Makes a write to a closed pipe or socket an error (EPIPE) instead of the end of the process.
+/// Idempotent. Children of Spawn() get the disposition this process was started with.
+void IgnoreBrokenPipes();
+
+/// Whether `signal` was ignored when this process started: POSIX lets children inherit that, and
+/// nohup depends on it. Recorded before this folder changes the first disposition.
+bool WasIgnoredAtStart(int signal);
 
 }  // namespace dunlin::net

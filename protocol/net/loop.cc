@@ -1,0 +1,97 @@
+#include "protocol/net/loop.h"
+
+#include <mutex>
+#include <vector>
+
+#include "protocol/base/check.h"
+#include "protocol/base/units.h"
+#include "protocol/net/handle.h"
+#include "protocol/net/signals.h"
+
+namespace dunlin::net {
+namespace {
+
+constexpr std::size_t kReadBufferBytes = 64_KiB;  // enough for a busy socket's every wake-up
+
+using Tasks = std::vector<std::function<void()>>;
+
+}  // namespace
+
+struct Loop::Impl {
+  uv_loop_t loop;
+  HandlePtr<uv_async_t> wake;
+  std::unique_ptr<char[]> read_buffer;
+  std::mutex mutex;
+  Tasks tasks;  // guarded by mutex
+
+  Tasks TakeTasks() {
+    std::lock_guard lock(mutex);
+    return std::exchange(tasks, {});
+  }
+
+  // Tasks posted meanwhile wait for the next turn, so that sockets get theirs.
+  void RunTasks() {
+    for (auto& task : TakeTasks()) {
+      task();
+      task = nullptr;  // what it owns goes before the next one runs
+    }
+  }
+};
+
+Loop::Loop() : impl_(std::make_unique<Impl>()), raw_(&impl_->loop) {
+  IgnoreBrokenPipes();
+  Check(uv_loop_init(raw_) == 0, "cannot make an event loop");
+  auto wake = std::make_unique<uv_async_t>();
+  Check(uv_async_init(raw_, wake.get(),
+                      [](uv_async_t* handle) {
+                        if (handle->data != nullptr) static_cast<Impl*>(handle->data)->RunTasks();
+                      }) == 0,
+        "cannot make the wake-up of an event loop");
+  impl_->wake.reset(wake.release());
+  impl_->wake->data = impl_.get();
+  uv_unref(reinterpret_cast<uv_handle_t*>(impl_->wake.get()));
+}
+
+Loop::~Loop() {
+  // Tasks may own handles of this loop, and may post as they are destroyed.
+  while (!impl_->TakeTasks().empty()) {
+  }
+  impl_->wake.reset();
+  // Close callbacks run in the turn after uv_close; those of signals may need one more. Anything
+  // still open after that has an owner who outlived the loop.
+  int status = UV_EBUSY;
+  for (int turn = 0; turn < 16 && status == UV_EBUSY; ++turn) {
+    uv_run(raw_, UV_RUN_NOWAIT);
+    status = uv_loop_close(raw_);
+  }
+  Check(status == 0, "an event loop is destroyed before the objects made with it");
+}
+
+void Loop::Run() {
+  impl_->RunTasks();
+  uv_run(raw_, UV_RUN_DEFAULT);
+}
+
+void Loop::RunOnce() {
+  impl_->RunTasks();
+  uv_run(raw_, UV_RUN_NOWAIT);
+}
+
+void Loop::Stop() { uv_stop(raw_); }
+
+void Loop::Post(std::function<void()> task) {
+  {
+    std::lock_guard lock(impl_->mutex);
+    impl_->tasks.push_back(std::move(task));
+  }
+  uv_async_send(impl_->wake.get());
+}
+
+std::span<char> Loop::read_buffer() {
+  if (!impl_->read_buffer) {
+    impl_->read_buffer = std::make_unique_for_overwrite<char[]>(kReadBufferBytes);
+  }
+  return {impl_->read_buffer.get(), kReadBufferBytes};
+}
+
+}  // namespace dunlin::net

@@ -1,0 +1,63 @@
+#include <algorithm>
+
+#include "protocol/base/check.h"
+#include "protocol/net/handle.h"
+#include "protocol/net/loop.h"
+
+namespace dunlin::net {
+namespace {
+
+constexpr std::uint64_t kNanosecondsPerMillisecond = 1'000'000;
+
+std::uint64_t CeilMilliseconds(std::uint64_t ns) {
+  return (ns + kNanosecondsPerMillisecond - 1) / kNanosecondsPerMillisecond;
+}
+
+std::uint64_t Positive(std::chrono::nanoseconds duration) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(duration.count(), 0));
+}
+
+}  // namespace
+
+struct Timer::Impl {
+  HandlePtr<uv_timer_t> handle;
+  std::function<void()> on_fire;
+};
+
+Timer::Timer(Loop& loop, std::function<void()> on_fire) : impl_(std::make_unique<Impl>()) {
+  auto handle = std::make_unique<uv_timer_t>();
+  Check(uv_timer_init(loop.raw(), handle.get()) == 0, "cannot make a timer");
+  impl_->handle.reset(handle.release());
+  impl_->handle->data = impl_.get();
+  impl_->on_fire = std::move(on_fire);
+}
+
+Timer::~Timer() = default;
+
+void Timer::Start(std::chrono::nanoseconds delay, std::chrono::nanoseconds repeat) {
+  uv_timer_t* handle = impl_->handle.get();
+  std::uint64_t delay_ms = 0;
+  if (delay.count() > 0) {
+    // The loop's clock stands still during a callback and drops what is below a millisecond; count
+    // from the real time, up to the first tick that is late enough.
+    uv_update_time(handle->loop);
+    std::uint64_t due_ms = CeilMilliseconds(uv_hrtime() + Positive(delay));
+    std::uint64_t now_ms = uv_now(handle->loop);
+    delay_ms = due_ms > now_ms ? due_ms - now_ms : 0;
+  }
+  uv_timer_start(
+      handle,
+      [](uv_timer_t* timer) {
+        auto* impl = static_cast<Impl*>(timer->data);
+        if (impl != nullptr) CallStored(timer, impl->on_fire);
+      },
+      delay_ms, CeilMilliseconds(Positive(repeat)));
+}
+
+void Timer::Stop() { uv_timer_stop(impl_->handle.get()); }
+
+bool Timer::active() const {
+  return uv_is_active(reinterpret_cast<const uv_handle_t*>(impl_->handle.get())) != 0;
+}
+
+}  // namespace dunlin::net

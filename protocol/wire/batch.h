@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -65,6 +66,9 @@ struct BatchHeader {
   friend bool operator==(const BatchHeader&, const BatchHeader&) = default;
 };
 
+/// Lines that fit one frame with their columns even when zstd cannot compress them.
+inline constexpr std::size_t kMaxBatchLinesBytes = 2_MiB;
+
 /// Compresses columns into Batch payloads, reusing its buffers: zstd level 1, no zstd checksum
 /// (frames have their own). One thread.
 class BatchEncoder {
@@ -74,7 +78,8 @@ class BatchEncoder {
   BatchEncoder(const BatchEncoder&) = delete;
   BatchEncoder& operator=(const BatchEncoder&) = delete;
 
-  /// Appends a whole kBatch frame to `out`. The same columns and header give the same bytes.
+  /// Appends a whole kBatch frame to `out`. The same columns and header give the same bytes. The
+  /// caller keeps a batch small enough for a frame: kMaxBatchLinesBytes of lines always are.
   void AppendBatchFrame(std::string& out, const BatchHeader& header, const Columns& columns);
 
  private:

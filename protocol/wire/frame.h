@@ -57,17 +57,22 @@ class FrameReader {
   void Feed(std::string_view bytes);
 
   /// The next whole frame, nothing when more bytes are needed, kCorruption when the stream is not
-  /// frames (bad checksum, unknown type, over-long). A frame's payload is valid until the next call
-  /// of Feed or Next.
+  /// frames (bad checksum, unknown type, over-long); the reader is then done. A frame's payload is
+  /// valid until the next call of Feed or Next.
   Result<std::optional<Frame>> Next();
 
   std::size_t buffered_bytes() const { return pending_.size() - consumed_; }
 
  private:
+  /// Moves fed bytes to the kept ones until there are `size` of them; false when they run out.
+  bool TopUp(std::size_t size);
+  Result<std::optional<Frame>> ReadFrame();
+
   std::uint32_t max_payload_bytes_;
   std::string pending_;       // bytes kept from earlier Feeds
-  std::size_t consumed_ = 0;  // of pending_
+  std::size_t consumed_ = 0;  // of pending_: all of it once its frame was handed out
   std::string_view fed_;      // bytes of the last Feed not yet used
+  bool failed_ = false;
 };
 
 }  // namespace dunlin::wire

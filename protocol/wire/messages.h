@@ -120,9 +120,4 @@ Result<Ping> DecodePing(std::string_view payload);
 Result<Pong> DecodePong(std::string_view payload);
 Result<Metrics> DecodeMetrics(std::string_view payload);
 
-/// Appends families in the Prometheus text format 0.0.4, in the given order; `extra` labels are
-/// added to every sample (a sample's own label of the same name is kept as exported_NAME).
-void AppendExposition(std::string& out, const std::vector<MetricFamily>& families,
-                      const LabelSet& extra = {});
-
 }  // namespace dunlin::wire

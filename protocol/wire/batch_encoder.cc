@@ -1,0 +1,199 @@
+#include <zstd.h>
+
+#include <cstring>
+
+#include "protocol/base/check.h"
+#include "protocol/base/coding.h"
+#include "protocol/wire/batch.h"
+#include "protocol/wire/batch_format.h"
+#include "protocol/wire/fields.h"
+#include "protocol/wire/frame.h"
+
+namespace dunlin::wire {
+namespace {
+
+/// 256 KiB: a batch of the default size is one window, and the tables of level 1 stay in a
+/// first-level cache.
+constexpr int kWindowLog = 18;
+
+/// Tag and length of one packed column.
+constexpr std::size_t kMaxColumnHeaderBytes = 2 * kMaxVarintBytes;
+
+/// A buffer that grows without initialising bytes it is about to be filled with.
+class Scratch {
+ public:
+  char* Reserve(std::size_t size) {
+    if (size > capacity_) {
+      bytes_ = std::make_unique_for_overwrite<char[]>(size);
+      capacity_ = size;
+    }
+    return bytes_.get();
+  }
+  const char* data() const { return bytes_.get(); }
+  std::size_t capacity() const { return capacity_; }
+
+ private:
+  std::unique_ptr<char[]> bytes_;
+  std::size_t capacity_ = 0;
+};
+
+char* StoreColumnHeader(char* out, std::uint32_t field, std::size_t size) {
+  out = StoreVarint(out, Tag(field, WireType::kLengthPrefixed));
+  return StoreVarint(out, size);
+}
+
+/// One packed column: the values that `value_of` gives for each of `items`.
+template <typename Items, typename ValueOf>
+char* StorePacked(char* out, std::uint32_t field, const Items& items, ValueOf value_of) {
+  if (items.empty()) return out;
+  std::size_t size = 0;
+  for (const auto& item : items) size += VarintSize(value_of(item));
+  out = StoreColumnHeader(out, field, size);
+  for (const auto& item : items) out = StoreVarint(out, value_of(item));
+  return out;
+}
+
+/// The size in bytes of a line length as a varint, without a branch per line.
+std::size_t LengthSize(std::uint32_t length) {
+  return 1 + (length >= 1U << 7) + (length >= 1U << 14) + (length >= 1U << 21) +
+         (length >= 1U << 28);
+}
+
+char* StoreLineLengths(char* out, const std::vector<std::uint32_t>& lengths) {
+  if (lengths.empty()) return out;
+  std::size_t size = 0;
+  for (std::uint32_t length : lengths) size += LengthSize(length);
+  out = StoreColumnHeader(out, columns_field::kLineLengths, size);
+  for (std::uint32_t length : lengths) out = StoreVarint(out, length);
+  return out;
+}
+
+/// The start of each run, counted from the end of the one before it. Unsigned, so that a clock set
+/// to nonsense wraps around instead of overflowing.
+void FillTimeDeltas(const std::vector<Run>& runs, std::vector<std::uint64_t>& deltas) {
+  deltas.clear();
+  auto end = runs.empty() ? 0 : static_cast<std::uint64_t>(runs.front().time_ns);
+  for (const Run& run : runs) {
+    auto start = static_cast<std::uint64_t>(run.time_ns);
+    deltas.push_back(ZigZag(static_cast<std::int64_t>(start - end)));
+    end = start + run.entries;
+  }
+}
+
+void PutMark(std::string& out, const Mark& mark) {
+  PutVarint(out, mark_field::kEntry, mark.entry);
+  PutVarint(out, mark_field::kUnterminated, mark.unterminated ? 1 : 0);
+  PutVarint(out, mark_field::kFragmentId, mark.fragment_id);
+  PutVarint(out, mark_field::kFragmentIndex, mark.fragment_index);
+  PutVarint(out, mark_field::kFragmentLast, mark.fragment_last ? 1 : 0);
+  PutVarint(out, mark_field::kTruncatedBytes, mark.truncated_bytes);
+}
+
+void PutGap(std::string& out, const Gap& gap) {
+  PutVarint(out, gap_field::kTime, gap.time_ns);
+  PutVarint(out, gap_field::kOutput, static_cast<std::uint64_t>(gap.output));
+  PutVarint(out, gap_field::kLines, gap.lines);
+  PutVarint(out, gap_field::kBytes, gap.bytes);
+  PutBytes(out, gap_field::kReason, gap.reason);
+}
+
+}  // namespace
+
+struct BatchEncoder::Impl {
+  Impl() : context(ZSTD_createCCtx()) {
+    Check(context != nullptr, "memory for a zstd context");
+    auto set = [this](ZSTD_cParameter parameter, int value) {
+      Check(ZSTD_isError(ZSTD_CCtx_setParameter(context, parameter, value)) == 0,
+            "zstd parameter in range");
+    };
+    set(ZSTD_c_compressionLevel, 1);
+    set(ZSTD_c_windowLog, kWindowLog);
+    set(ZSTD_c_contentSizeFlag, 1);
+    set(ZSTD_c_checksumFlag, 0);
+  }
+  ~Impl() { ZSTD_freeCCtx(context); }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  /// Writes Columns into `plain` and returns its size.
+  std::size_t StoreColumns(const Columns& columns) {
+    FillTimeDeltas(columns.runs, time_deltas);
+    marks.clear();
+    for (const Mark& mark : columns.marks) {
+      one_mark.clear();
+      PutMark(one_mark, mark);
+      PutMessage(marks, columns_field::kMarks, one_mark);
+    }
+    std::size_t bound = 5 * kMaxColumnHeaderBytes +
+                        columns.runs.size() * (1 + 5 + kMaxVarintBytes) +
+                        columns.line_lengths.size() * 5 + columns.lines.size() + marks.size();
+    char* const begin = plain.Reserve(bound);
+    char* end = begin;
+    end = StorePacked(end, columns_field::kRunOutputs, columns.runs,
+                      [](const Run& run) { return static_cast<std::uint64_t>(run.output); });
+    end = StorePacked(end, columns_field::kRunEntries, columns.runs,
+                      [](const Run& run) { return std::uint64_t{run.entries}; });
+    end = StorePacked(end, columns_field::kRunTimeDeltas, time_deltas,
+                      [](std::uint64_t delta) { return delta; });
+    end = StoreLineLengths(end, columns.line_lengths);
+    if (!columns.lines.empty()) {
+      end = StoreColumnHeader(end, columns_field::kLines, columns.lines.size());
+      std::memcpy(end, columns.lines.data(), columns.lines.size());
+      end += columns.lines.size();
+    }
+    std::memcpy(end, marks.data(), marks.size());
+    end += marks.size();
+    return static_cast<std::size_t>(end - begin);
+  }
+
+  /// Compresses the first `size` bytes of `plain`. Through a buffer of its own and not into the
+  /// frame: frames are kept in the queue, and would keep the worst case's capacity with them.
+  std::string_view Compress(std::size_t size) {
+    std::size_t bound = ZSTD_compressBound(size);
+    char* to = compressed.Reserve(bound);
+    std::size_t got = ZSTD_compress2(context, to, compressed.capacity(), plain.data(), size);
+    Check(ZSTD_isError(got) == 0, "zstd compresses into a buffer of its own bound");
+    return {to, got};
+  }
+
+  ZSTD_CCtx* context;
+  Scratch plain;
+  Scratch compressed;
+  std::vector<std::uint64_t> time_deltas;
+  std::string marks;
+  std::string one_mark;
+};
+
+BatchEncoder::BatchEncoder() : impl_(std::make_unique<Impl>()) {}
+BatchEncoder::~BatchEncoder() = default;
+
+void BatchEncoder::AppendBatchFrame(std::string& out, const BatchHeader& header,
+                                    const Columns& columns) {
+  Check(columns.lines.size() >= columns.line_lengths.size(), "each line has its newline");
+  std::int64_t base_time_ns = columns.runs.empty() ? 0 : columns.runs.front().time_ns;
+  std::size_t content_bytes = 0;
+  std::string_view content;
+  if (!columns.empty()) {
+    content_bytes = impl_->StoreColumns(columns);
+    content = impl_->Compress(content_bytes);
+  }
+  Check(content_bytes <= kMaxContentBytes, "batch content within its limit");
+
+  std::size_t begin = BeginFrame(out);
+  PutVarint(out, batch_field::kSequence, header.sequence);
+  PutFixed64(out, batch_field::kBaseTime, static_cast<std::uint64_t>(base_time_ns));
+  PutVarint(out, batch_field::kBaseMonotonic, header.base_monotonic_ns);
+  PutVarint(out, batch_field::kEntries, columns.line_lengths.size());
+  PutVarint(out, batch_field::kRawBytes, columns.lines.size() - columns.line_lengths.size());
+  PutVarint(out, batch_field::kContentBytes, content_bytes);
+  PutBytes(out, batch_field::kContent, content);
+  std::string gap_bytes;
+  for (const Gap& gap : header.gaps) {
+    gap_bytes.clear();
+    PutGap(gap_bytes, gap);
+    PutMessage(out, batch_field::kGaps, gap_bytes);
+  }
+  EndFrame(out, begin, FrameType::kBatch);
+}
+
+}  // namespace dunlin::wire

@@ -31,7 +31,7 @@ class EntryLabels {
   /// The three kinds, as they are left.
   LabelSet Stream() const;
   LabelSet Metadata() const;
-  LabelSet Parsed() const;
+  const LabelSet& Parsed() const { return parsed_; }
   /// All of them as one set.
   LabelSet Folded() const;
 
@@ -47,34 +47,28 @@ class EntryLabels {
 
 template <typename Visit>
 void EntryLabels::ForEach(Visit visit) const {
-  // A merge of three sorted lists; of equal names the first list's label counts.
+  // A merge of three sorted lists; of equal names the strongest kind's label counts.
   auto parsed = parsed_.begin();
   auto metadata = metadata_->begin();
   auto stream = stream_->begin();
   for (;;) {
-    const LabelSet::Label* next = nullptr;
-    if (parsed != parsed_.end()) next = &*parsed;
-    bool from_parsed = next != nullptr;
+    const LabelSet::Label* next = parsed != parsed_.end() ? &*parsed : nullptr;
+    bool stored = next == nullptr;
     if (metadata != metadata_->end() && (next == nullptr || metadata->first < next->first)) {
       next = &*metadata;
-      from_parsed = false;
+      stored = true;
     }
     if (stream != stream_->end() && (next == nullptr || stream->first < next->first)) {
       next = &*stream;
-      from_parsed = false;
+      stored = true;
     }
     if (next == nullptr) return;
     const std::string& name = next->first;
-    if (from_parsed || !IsRemoved(name)) visit(std::string_view(name), next->second);
-    if (metadata != metadata_->end() && metadata->first == name && next != &*metadata) ++metadata;
-    if (stream != stream_->end() && stream->first == name && next != &*stream) ++stream;
-    if (from_parsed) {
-      ++parsed;
-    } else if (metadata != metadata_->end() && next == &*metadata) {
-      ++metadata;
-    } else {
-      ++stream;
-    }
+    if (!stored || !IsRemoved(name)) visit(std::string_view(name), std::string_view(next->second));
+    // `name` lives in one of the lists, which passing it leaves in place.
+    if (parsed != parsed_.end() && parsed->first == name) ++parsed;
+    if (metadata != metadata_->end() && metadata->first == name) ++metadata;
+    if (stream != stream_->end() && stream->first == name) ++stream;
   }
 }
 

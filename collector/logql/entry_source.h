@@ -22,7 +22,8 @@ struct Matcher {
   friend bool operator==(const Matcher&, const Matcher&) = default;
 };
 
-/// A condition on the line that a source may use to read less: |=, !=, |~, !~.
+/// A condition on the line: |=, !=, |~, !~. Regular expressions are RE2 and match anywhere in the
+/// line; what a dot matches is written in them.
 struct LineFilter {
   enum class Op { kContains, kNotContains, kRegex, kNotRegex };
   Op op = Op::kContains;

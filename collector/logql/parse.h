@@ -13,7 +13,7 @@ struct ParseLimits {
   std::size_t max_query_bytes = 131072;
   std::size_t max_matchers = 1000;  // of one selector
   /// Nesting of parentheses and operators. Bounds the stack of everything that walks a query.
-  std::size_t max_depth = 500;
+  std::size_t max_depth = 200;
 };
 
 /// Parses one whole query. The subset is docs/logql.md.

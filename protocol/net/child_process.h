@@ -37,8 +37,9 @@ struct SpawnOptions {
 };
 
 /// A process started with own fork and exec (docs/architecture.md says why not libuv's): leader of
-/// its own process group, default signal dispositions and an empty mask, no descriptors but 0,
-/// 1, 2. Its outputs are FIFOs owned by its uid, so that it can open /dev/stdout again; only the
+/// its own process group, an empty signal mask, default dispositions but for signals that this
+/// process was itself started with ignored, no descriptors but 0, 1, 2. Its input is this process's
+/// own. Its outputs are FIFOs owned by its uid, so that it can open /dev/stdout again; only the
 /// read ends, held here, are non-blocking.
 struct ChildProcess {
   pid_t pid = 0;
@@ -52,14 +53,17 @@ struct SpawnFailure {
   int exit_code;
 };
 
-/// Returns once exec has succeeded or failed, so a missing program is known at once.
+/// Returns once exec has succeeded or failed, so a missing program is known at once. On the thread
+/// of the Reaper; a signal that arrives meanwhile is delivered afterwards.
 std::variant<ChildProcess, SpawnFailure> Spawn(const SpawnOptions& options);
 
 /// Reaps every child of this process, orphans handed down included, on SIGCHLD. One per process;
 /// loop thread.
 class Reaper {
  public:
-  /// `on_exit` runs for each reaped child.
+  /// `on_exit` runs for each child that has ended, while it is still a zombie: until it returns,
+  /// neither the process id nor that of its group can belong to anyone else. It may destroy the
+  /// reaper.
   Reaper(Loop& loop, std::function<void(pid_t, ExitStatus)> on_exit);
   ~Reaper();
   Reaper(const Reaper&) = delete;

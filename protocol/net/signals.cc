@@ -2,34 +2,32 @@
 
 #include <signal.h>
 
-#include <bitset>
-
 #include "protocol/base/check.h"
+#include "protocol/net/child_start.h"
 #include "protocol/net/handle.h"
 
 namespace dunlin::net {
 namespace {
 
-using SignalSet = std::bitset<_NSIG>;
-
-SignalSet IgnoredNow() {
+SignalSet SignalsIgnoredNow() {
   SignalSet ignored;
-  for (int signal = 1; signal < _NSIG; ++signal) {
+  for (std::size_t signal = 1; signal < ignored.size(); ++signal) {
     struct sigaction action;
-    if (sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) {
-      ignored.set(static_cast<std::size_t>(signal));
+    if (sigaction(static_cast<int>(signal), nullptr, &action) == 0 &&
+        action.sa_handler == SIG_IGN) {
+      ignored.set(signal);
     }
   }
   return ignored;
 }
 
-/// Taken on the first call, which therefore comes before the first change.
-const SignalSet& IgnoredAtStart() {
-  static const SignalSet ignored = IgnoredNow();
+}  // namespace
+
+const SignalSet& SignalsIgnoredAtStart() {
+  // Taken on the first call, so whatever changes a disposition calls it first.
+  static const SignalSet ignored = SignalsIgnoredNow();
   return ignored;
 }
-
-}  // namespace
 
 struct SignalWatcher::Impl {
   HandlePtr<uv_signal_t> handle;
@@ -38,7 +36,7 @@ struct SignalWatcher::Impl {
 
 SignalWatcher::SignalWatcher(Loop& loop, int signal, std::function<void(int signal)> on_signal)
     : impl_(std::make_unique<Impl>()) {
-  IgnoredAtStart();
+  SignalsIgnoredAtStart();
   auto handle = std::make_unique<uv_signal_t>();
   Check(uv_signal_init(loop.raw(), handle.get()) == 0, "cannot make a signal watcher");
   impl_->handle.reset(handle.release());
@@ -61,12 +59,8 @@ SignalWatcher::SignalWatcher(Loop& loop, int signal, std::function<void(int sign
 SignalWatcher::~SignalWatcher() = default;
 
 void IgnoreBrokenPipes() {
-  IgnoredAtStart();
+  SignalsIgnoredAtStart();
   signal(SIGPIPE, SIG_IGN);
-}
-
-bool WasIgnoredAtStart(int signal) {
-  return signal > 0 && signal < _NSIG && IgnoredAtStart().test(static_cast<std::size_t>(signal));
 }
 
 }  // namespace dunlin::net

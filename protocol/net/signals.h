@@ -26,8 +26,4 @@ class SignalWatcher {
 /// Idempotent. Children of Spawn() get the disposition this process was started with.
 void IgnoreBrokenPipes();
 
-/// Whether `signal` was ignored when this process started: POSIX lets children inherit that, and
-/// nohup depends on it. Recorded before this folder changes the first disposition.
-bool WasIgnoredAtStart(int signal);
-
 }  // namespace dunlin::net

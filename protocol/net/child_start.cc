@@ -1,0 +1,150 @@
+#include "protocol/net/child_start.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+
+namespace dunlin::net {
+namespace {
+
+// Only a process without close_range and /proc comes this far; a limit of 2^30 descriptors must not
+// make its start take minutes.
+constexpr rlim_t kMostDescriptorsTried = 65536;
+
+// linux/close_range.h, which older C libraries lack.
+constexpr unsigned kCloseRangeCloseOnExec = 1U << 2;
+
+[[noreturn]] void Fail(const ChildStart& start, StartStep step) {
+  StartFailure failure{step, errno};
+  while (write(start.report, &failure, sizeof failure) < 0 && errno == EINTR) {
+  }
+  _exit(127);
+}
+
+/// As this process found them: its own handlers and ignored signals are not the program's.
+void ResetSignals(const ChildStart& start) {
+  for (std::size_t signal = 1; signal < start.kept_ignored.size(); ++signal) {
+    struct sigaction action {};
+    action.sa_handler = start.kept_ignored.test(signal) ? SIG_IGN : SIG_DFL;
+    // Refused for those that cannot change, and for those the C library keeps for itself.
+    sigaction(static_cast<int>(signal), &action, nullptr);
+  }
+}
+
+/// Plain system calls: the C library's functions would first ask every other thread, of which a
+/// forked child has none.
+bool BecomeUser(const ChildStart& start) {
+  bool other = (start.uid && *start.uid != geteuid()) || (start.gid && *start.gid != getegid());
+  if (!other) return true;
+  // Groups of ours are not the new user's. A user namespace may forbid dropping them; having none
+  // is as good.
+  if (syscall(SYS_setgroups, 0, nullptr) != 0 && getgroups(0, nullptr) != 0) return false;
+  if (start.gid && syscall(SYS_setresgid, *start.gid, *start.gid, *start.gid) != 0) return false;
+  return !start.uid || syscall(SYS_setresuid, *start.uid, *start.uid, *start.uid) == 0;
+}
+
+void CloseOnExec(int fd) {
+  int flags = fcntl(fd, F_GETFD);
+  if (flags >= 0) fcntl(fd, F_SETFD, flags | FD_CLOEXEC);
+}
+
+/// As execvp: a file that is not there is passed over; one that may not be executed is remembered,
+/// and reported when nothing better comes.
+void ExecFirst(const ChildStart& start) {
+  int error_number = ENOENT;
+  for (char* const* path = start.paths; *path != nullptr; ++path) {
+    execve(*path, start.arguments, start.environment);
+    switch (errno) {
+      case EACCES:
+        error_number = EACCES;
+        break;
+      case ENOENT:
+      case ENOTDIR:
+      case ESTALE:
+      case ENODEV:
+      case ETIMEDOUT:
+        break;
+      default:
+        return;
+    }
+  }
+  errno = error_number;
+}
+
+}  // namespace
+
+void StartChild(const ChildStart& start) {
+  setpgid(0, 0);
+  ResetSignals(start);
+  if (dup2(start.output, STDOUT_FILENO) < 0 || dup2(start.error_output, STDERR_FILENO) < 0) {
+    Fail(start, StartStep::kDescriptors);
+  }
+  // Marked rather than closed: the report stays open until exec succeeds.
+  constexpr unsigned kFirst = STDERR_FILENO + 1;
+  if (!CloseOnExecByRange(kFirst) && !CloseOnExecByFolder(kFirst)) CloseOnExecOneByOne(kFirst);
+  if (!BecomeUser(start)) Fail(start, StartStep::kUser);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  ExecFirst(start);
+  Fail(start, StartStep::kExec);
+}
+
+bool CloseOnExecByRange(unsigned first) {
+#ifdef SYS_close_range
+  return syscall(SYS_close_range, first, ~0U, kCloseRangeCloseOnExec) == 0;
+#else
+  return false;
+#endif
+}
+
+bool CloseOnExecByFolder(unsigned first) {
+  // readdir allocates, so the kernel's records are read as they are (getdents64(2)).
+  struct Entry {
+    std::uint64_t inode;
+    std::int64_t next;
+    std::uint16_t size;
+    std::uint8_t type;
+  };
+  constexpr std::size_t kNameOffset = 19;
+  int folder = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return false;
+  alignas(Entry) char buffer[4096];
+  for (;;) {
+    long size = syscall(SYS_getdents64, folder, buffer, sizeof buffer);
+    if (size <= 0) {
+      close(folder);
+      return size == 0;
+    }
+    for (long at = 0; at < size;) {
+      Entry entry;
+      std::memcpy(&entry, buffer + at, sizeof entry);
+      unsigned fd = 0;
+      bool number = false;
+      for (const char* c = buffer + at + kNameOffset; *c >= '0' && *c <= '9'; ++c) {
+        fd = fd * 10 + static_cast<unsigned>(*c - '0');
+        number = true;
+      }
+      if (number && fd >= first) CloseOnExec(static_cast<int>(fd));
+      at += entry.size;
+    }
+  }
+}
+
+bool CloseOnExecOneByOne(unsigned first) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = kMostDescriptorsTried;
+  auto end = static_cast<unsigned>(std::min(limit.rlim_cur, kMostDescriptorsTried));
+  for (unsigned fd = first; fd < end; ++fd) CloseOnExec(static_cast<int>(fd));
+  return true;
+}
+
+}  // namespace dunlin::net

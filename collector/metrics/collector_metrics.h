@@ -1,0 +1,84 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "collector/store/store.h"
+#include "protocol/metrics/registry.h"
+
+namespace dunlin::collector {
+
+/// How entries came in: the `protocol` label.
+enum class Protocol { kAgent, kLokiPush };
+
+/// Why a line was refused for good: the `reason` label, named as Loki names its own.
+enum class RejectReason {
+  kMalformed,          // a batch or entry that cannot be read
+  kInvalidLabels,      // malformed label names, no labels at all
+  kTooManyLabels,      // max_label_names_per_series
+  kLabelNameTooLong,   //
+  kLabelValueTooLong,  //
+  kLineTooLong,        //
+  kMetadataTooLarge,   // structured_metadata_too_large
+  kTooFarInFuture,     //
+};
+std::string_view RejectReasonName(RejectReason reason);
+
+/// Why a connection to the ingest port was turned away: the `reason` label.
+enum class RefuseReason { kNotDunlin, kVersion, kToken, kIdentity, kTooMany, kProtocol };
+std::string_view RefuseReasonName(RefuseReason reason);
+
+/// What a query was: the `kind` label.
+enum class QueryKind { kLog, kMetric, kMeta };
+
+/// How a query failed: the `reason` label.
+enum class QueryError { kBadRequest, kTooMany, kTimeout, kCancelled, kInternal };
+
+/// Every metric of the collector that is counted as things happen; their names are in the source
+/// file and in docs/metrics.md. All series exist from the start, so that rate() sees the first
+/// increment. Any thread.
+class CollectorMetrics {
+ public:
+  explicit CollectorMetrics(metrics::Registry& registry);
+
+  /// Entries that became durable, once each, with the bytes of their lines.
+  void CountIngested(Protocol protocol, std::uint64_t lines, std::uint64_t bytes);
+  void CountRejected(Protocol protocol, RejectReason reason, std::uint64_t lines);
+  void CountRefused(RefuseReason reason);
+  void CountSlowDown();
+  /// From the arrival of a batch to its being durable.
+  void ObserveAcknowledge(double seconds);
+  void SetConnections(std::size_t connections);
+  void SetInFlightBytes(std::uint64_t bytes);
+
+  void CountQuery(QueryKind kind, double seconds, std::uint64_t scanned_bytes);
+  void CountQueryError(QueryError error);
+  void SetRunningQueries(std::size_t queries);
+
+ private:
+  static constexpr std::size_t kProtocols = 2;
+  static constexpr std::size_t kRejectReasons = 8;
+  static constexpr std::size_t kRefuseReasons = 6;
+  static constexpr std::size_t kQueryKinds = 3;
+  static constexpr std::size_t kQueryErrors = 5;
+
+  std::array<prometheus::Counter*, kProtocols> lines_{};
+  std::array<prometheus::Counter*, kProtocols> bytes_{};
+  std::array<std::array<prometheus::Counter*, kRejectReasons>, kProtocols> rejected_{};
+  std::array<prometheus::Counter*, kRefuseReasons> refused_{};
+  prometheus::Counter* slow_downs_;
+  prometheus::Histogram* acknowledge_;
+  prometheus::Gauge* connections_;
+  prometheus::Gauge* in_flight_bytes_;
+  std::array<prometheus::Histogram*, kQueryKinds> query_duration_{};
+  prometheus::Counter* query_scanned_bytes_;
+  std::array<prometheus::Counter*, kQueryErrors> query_errors_{};
+  prometheus::Gauge* running_queries_;
+};
+
+/// Adds dunlin_store_*, read from Store::Stats() at each scrape. The registry is not scraped after
+/// the store is gone.
+void AddStoreMetrics(metrics::Registry& registry, store::Store& store);
+
+}  // namespace dunlin::collector

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "collector/ingest/agent_identity.h"
+#include "protocol/base/clock.h"
+#include "protocol/wire/messages.h"
+
+namespace dunlin::ingest {
+
+/// The agents the collector has heard of, and what each last said of itself. Any thread.
+class AgentDirectory {
+ public:
+  struct Options {
+    std::size_t max_agents = 10'000;  // the one unheard of for longest is forgotten first
+    /// How long after its last connection an agent is stale, then gone, then forgotten.
+    std::chrono::seconds gone_after{std::chrono::minutes(15)};
+    std::chrono::seconds forget_after{std::chrono::hours(24)};
+    /// Metrics of an agent that is not connected are shown this long.
+    std::chrono::seconds show_metrics{std::chrono::minutes(5)};
+  };
+
+  AgentDirectory() : AgentDirectory(Options{}) {}
+  explicit AgentDirectory(Options options) : options_(options) {}
+
+  void Connected(const AgentIdentity& identity, LogTime now);
+  void Disconnected(const RandomId& agent, const RandomId& boot, LogTime now);
+  void KeepMetrics(const RandomId& agent, wire::Metrics metrics, LogTime now);
+
+  struct Counts {
+    std::uint64_t ok = 0;     // connected
+    std::uint64_t stale = 0;  // were, not long ago
+    std::uint64_t gone = 0;
+  };
+  Counts Count(LogTime now) const;
+
+  /// The metrics of all agents as one page in the Prometheus text format: each family once, its
+  /// samples labelled with project, service, deployment, container and host of their agent, plus
+  /// dunlin_agent_connected and dunlin_agent_last_seen_timestamp_seconds.
+  std::string Exposition(LogTime now) const;
+
+ private:
+  struct Agent {
+    AgentIdentity identity;
+    bool connected = false;
+    LogTime seen{};
+    wire::Metrics metrics;
+  };
+
+  void ForgetSome(LogTime now);
+
+  Options options_;
+  mutable std::mutex mutex_;
+  std::map<RandomId, Agent> agents_;
+};
+
+}  // namespace dunlin::ingest

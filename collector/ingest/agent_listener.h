@@ -1,0 +1,66 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "collector/ingest/agent_directory.h"
+#include "collector/ingest/agent_session.h"
+#include "collector/metrics/collector_metrics.h"
+#include "collector/store/store.h"
+#include "protocol/base/clock.h"
+#include "protocol/base/units.h"
+#include "protocol/net/address.h"
+#include "protocol/net/loop.h"
+#include "protocol/net/worker_pool.h"
+
+namespace dunlin::ingest {
+
+struct AgentListenerOptions {
+  SessionOptions session;
+  std::size_t max_connections = 4096;
+  /// Bytes received and not yet durable, counted uncompressed: beyond them a connection is not
+  /// read, so that TCP slows its agent down. The total stays below what the store lets queue.
+  std::uint64_t connection_bytes = 4_MiB;
+  std::uint64_t total_bytes = 24_MiB;
+};
+
+/// The ingest port: connections of agents, each an AgentSession, and their way into the store.
+/// Loop thread only.
+class AgentListener {
+ public:
+  /// What it works with; all outlive the listener, and loop and store its last callback.
+  struct Services {
+    net::Loop& loop;
+    net::WorkerPool& workers;
+    store::Store& store;
+    AgentDirectory& agents;
+    collector::CollectorMetrics& metrics;
+    const Clock& clock;
+  };
+
+  /// Errors as net::Listener::Listen.
+  static Result<std::unique_ptr<AgentListener>> Listen(const net::HostPort& address,
+                                                       AgentListenerOptions options,
+                                                       Services services);
+  ~AgentListener();
+  AgentListener(const AgentListener&) = delete;
+  AgentListener& operator=(const AgentListener&) = delete;
+
+  net::HostPort local_address() const;
+  std::size_t connections() const;
+
+  /// What agents that connect from now on have to show.
+  void SetToken(std::string token);
+
+  /// Accepts and reads nothing more, acknowledges what is on its way, tells the agents and closes;
+  /// then calls `done`. The caller bounds the time by destroying the listener.
+  void Drain(std::function<void()> done);
+
+ private:
+  struct Impl;
+  explicit AgentListener(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dunlin::ingest

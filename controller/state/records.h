@@ -74,6 +74,12 @@ struct EventRecord {
   std::string note;
 };
 
+/// Lets a client repeat a request whose answer it did not get.
+struct IdempotencyKey {
+  std::string key;           // the client's; empty: none was given
+  std::string request_hash;  // of all that the request asks for
+};
+
 /// What became of a deploy request.
 struct Acceptance {
   enum class Verdict {
@@ -81,6 +87,8 @@ struct Acceptance {
     kNotFound,    // no such service, and the request has no command to make one
     kInvalid,     // `errors` says why
     kInProgress,  // mode reject, and `deployment` is under way
+    kReplayed,    // accepted before under the same key, as `deployment`
+    kKeyReused,   // the key stands for another request
   };
   Verdict verdict = Verdict::kAccepted;
   DeploymentId deployment;

@@ -89,6 +89,13 @@ CREATE TABLE events (
   note TEXT NOT NULL
 ) STRICT;
 CREATE INDEX events_of_deployment ON events (deployment_id, sequence);
+
+CREATE TABLE idempotency (
+  key TEXT PRIMARY KEY,
+  request_hash TEXT NOT NULL,
+  deployment_id TEXT NOT NULL REFERENCES deployments (id) ON DELETE CASCADE,
+  created_ns INTEGER NOT NULL
+) STRICT;
 )sql";
 
 /// The change that leads to version index + 1.

@@ -82,11 +82,14 @@ Result<ProjectId> Store::EnsureProject(const std::string& name) {
 }
 
 Result<Acceptance> Store::Accept(const std::string& project, const std::string& service,
-                                 const DeployRequest& request) {
+                                 const DeployRequest& request, const IdempotencyKey& key) {
   std::lock_guard guard(mutex_);
   Acceptance acceptance;
   auto transaction = Transaction::Begin(*database_);
   if (!transaction) return std::move(transaction).error();
+  auto repeated = FindAccepted(key);
+  if (!repeated) return std::move(repeated).error();
+  if (*repeated) return **repeated;
   auto stored = FindService(project, service);
   if (!stored) return std::move(stored).error();
   if (!*stored && !request.command) {
@@ -144,8 +147,35 @@ Result<Acceptance> Store::Accept(const std::string& project, const std::string& 
   if (auto done = Insert(service_id, acceptance.deployment, spec, request); !done) {
     return std::move(done).error();
   }
+  if (!key.key.empty()) {
+    auto insert = database_->Prepare(
+        "INSERT INTO idempotency (key, request_hash, deployment_id, created_ns) VALUES (?, ?, ?, "
+        "?)");
+    if (!insert) return std::move(insert).error();
+    insert->Bind(1, key.key).Bind(2, key.request_hash).Bind(3, acceptance.deployment.text());
+    if (auto done = insert->Bind(4, NowNs()).Run(); !done) return std::move(done).error();
+  }
   if (auto done = transaction->Commit(); !done) return std::move(done).error();
   return acceptance;
+}
+
+Result<std::optional<Acceptance>> Store::FindAccepted(const IdempotencyKey& key) {
+  if (key.key.empty()) return std::optional<Acceptance>();
+  auto expire = database_->Prepare("DELETE FROM idempotency WHERE created_ns < ?");
+  if (!expire) return std::move(expire).error();
+  expire->Bind(1, NowNs() - std::int64_t{options_.idempotency_window.count()});
+  if (auto done = expire->Run(); !done) return std::move(done).error();
+  auto select =
+      database_->Prepare("SELECT request_hash, deployment_id FROM idempotency WHERE key = ?");
+  if (!select) return std::move(select).error();
+  auto row = select->Bind(1, key.key).Step();
+  if (!row) return std::move(row).error();
+  if (!*row) return std::optional<Acceptance>();
+  Acceptance acceptance;
+  bool same = select->Text(0) == key.request_hash;
+  acceptance.verdict = same ? Acceptance::Verdict::kReplayed : Acceptance::Verdict::kKeyReused;
+  acceptance.deployment = DeploymentId(select->Text(1));
+  return std::optional(std::move(acceptance));
 }
 
 Result<void> Store::Supersede(const DeploymentId& waiting, const DeploymentId& by) {

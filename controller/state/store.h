@@ -1,6 +1,6 @@
 #pragma once
 
-#include <atomic>
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -21,6 +21,8 @@ struct StoreOptions {
   std::int64_t kept_deployments = 50;
   /// Deployments rolled out at once, over all services; others wait.
   std::int64_t max_active_deployments = 4;
+  /// How long a repeated request is recognised.
+  std::chrono::nanoseconds idempotency_window = 24h;
 };
 
 /// The controller's state in one SQLite file: the truth of which everything else is a cache. A call
@@ -39,7 +41,7 @@ class Store {
 
   /// Stores a new deployment as PENDING together with the service's changed spec.
   Result<Acceptance> Accept(const std::string& project, const std::string& service,
-                            const DeployRequest& request);
+                            const DeployRequest& request, const IdempotencyKey& key = {});
 
   /// Moves waiting deployments, oldest first, to PREPARING where their service has none active and
   /// the limit allows; answers all that became active.
@@ -101,6 +103,8 @@ class Store {
   Result<std::vector<ContainerRecord>> SelectContainers(std::string_view where,
                                                         std::vector<std::string> parameters);
   Result<std::optional<DeploymentRecord>> FindDeployment(const DeploymentId& id);
+  /// The verdict for a key seen before; nothing for a new one.
+  Result<std::optional<Acceptance>> FindAccepted(const IdempotencyKey& key);
   Result<void> Supersede(const DeploymentId& waiting, const DeploymentId& by);
   Result<void> Insert(const ServiceId& service, const DeploymentId& id, const Spec& spec,
                       const DeployRequest& request);

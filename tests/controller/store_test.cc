@@ -67,6 +67,7 @@ class StoreFixture {
   Store& operator*() { return *store_; }
   Store* operator->() { return store_.get(); }
   const std::string& path() const { return dir_.path(); }
+  testing::ManualClock& clock() { return clock_; }
 
  private:
   testing::TempDir dir_;
@@ -145,6 +146,28 @@ TEST_CASE("store rejects a deployment in mode reject while one is under way",
   CHECK(second.verdict == Acceptance::Verdict::kInProgress);
   CHECK(second.deployment == first.deployment);
   CHECK((*store->History("default", "web", 10, {}))->size() == 1);
+}
+
+TEST_CASE("store recognises a repeated request by its key, also after a restart",
+          "[controller][store]") {
+  StoreFixture store;
+  auto request = ParseDeployRequest("{\"command\":[\"a\"]}").request;
+  auto first = store->Accept("default", "web", request, {"key-1", "hash-1"});
+  REQUIRE(first);
+  store.Reopen();
+  auto again = store->Accept("default", "web", request, {"key-1", "hash-1"});
+  REQUIRE(again);
+  CHECK(again->verdict == Acceptance::Verdict::kReplayed);
+  CHECK(again->deployment == first->deployment);
+  auto other = store->Accept("default", "web", request, {"key-1", "hash-2"});
+  REQUIRE(other);
+  CHECK(other->verdict == Acceptance::Verdict::kKeyReused);
+  CHECK((*store->History("default", "web", 10, {}))->size() == 1);
+
+  store.clock().Advance(25h);
+  auto late = store->Accept("default", "web", request, {"key-1", "hash-1"});
+  REQUIRE(late);
+  CHECK(late->verdict == Acceptance::Verdict::kAccepted);
 }
 
 TEST_CASE("store claims the oldest first and no more than the limit", "[controller][store]") {

@@ -25,14 +25,28 @@ Result<std::string> ReadFile(FileSystem& fs, const std::string& path) {
   }
 }
 
+namespace {
+
+/// Creates `path` with `contents`, on disk when it returns.
+Result<void> WriteNewFile(FileSystem& fs, const std::string& path, std::string_view contents) {
+  auto file = fs.Open(path, FileSystem::Mode::kCreate);
+  if (!file) return std::move(file).error();
+  if (auto done = (*file)->WriteAt(0, contents); !done) return done;
+  return (*file)->Sync();
+}
+
+}  // namespace
+
 Result<void> WriteFileAtomically(FileSystem& fs, const std::string& path,
                                  std::string_view contents) {
   std::string temporary = path + ".tmp";
-  auto file = fs.Open(temporary, FileSystem::Mode::kCreate);
-  if (!file) return std::move(file).error();
-  if (auto done = (*file)->WriteAt(0, contents); !done) return done;
-  if (auto done = (*file)->Sync(); !done) return done;
-  if (auto done = fs.Rename(temporary, path); !done) return done;
+  auto done = WriteNewFile(fs, temporary, contents);
+  if (done) done = fs.Rename(temporary, path);
+  if (!done) {
+    // On a full disk the part that was written is wanted back. The first error is the one to tell.
+    [[maybe_unused]] auto removed = fs.Remove(temporary);
+    return done;
+  }
   return fs.SyncDirectory(ParentPath(path));
 }
 

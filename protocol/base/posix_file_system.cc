@@ -73,6 +73,7 @@ class PosixFile final : public File {
   }
 
   Result<void> Preallocate(std::uint64_t size) override {
+    if (size == 0) return {};  // fallocate refuses it
     if (Uninterrupted([&] { return ::fallocate(fd_, 0, 0, static_cast<off_t>(size)); }) == 0)
       return {};
     if (errno != EOPNOTSUPP && errno != ENOSYS) return PathError(errno, "reserve space for", path_);
@@ -153,12 +154,15 @@ class PosixFileSystemImpl final : public FileSystem {
     DIR* dir = ::opendir(path.c_str());
     if (dir == nullptr) return PathError(errno, "list", path);
     std::vector<std::string> names;
-    errno = 0;
-    while (dirent* item = ::readdir(dir)) {
+    int error_number = 0;
+    for (;;) {
+      errno = 0;  // readdir tells its end from its failure by this alone
+      dirent* item = ::readdir(dir);
+      error_number = errno;
+      if (item == nullptr) break;
       std::string_view name = item->d_name;
       if (name != "." && name != "..") names.emplace_back(name);
     }
-    int error_number = errno;
     ::closedir(dir);
     if (error_number != 0) return PathError(error_number, "list", path);
     std::sort(names.begin(), names.end());

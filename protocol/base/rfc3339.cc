@@ -35,9 +35,16 @@ bool TakeAny(std::string_view& rest, std::string_view choices) {
 
 std::string FormatRfc3339(LogTime time) {
   using namespace std::chrono;
-  auto day = floor<days>(time);
-  year_month_day date(day);
-  hh_mm_ss clock(time - day);
+  // Not floor<days>: the start of the first day that 64 bits of nanoseconds touch is outside them.
+  constexpr std::int64_t kDayNs = nanoseconds(days(1)).count();
+  std::int64_t day = NanosecondsOf(time) / kDayNs;
+  std::int64_t in_day = NanosecondsOf(time) % kDayNs;
+  if (in_day < 0) {
+    --day;
+    in_day += kDayNs;
+  }
+  year_month_day date{sys_days(days(day))};
+  hh_mm_ss clock{nanoseconds(in_day)};
   std::string out;
   AppendPadded(out, static_cast<int>(date.year()), 4);
   out.push_back('-');

@@ -2,6 +2,8 @@
 
 #include <cmath>
 #include <iterator>
+#include <limits>
+#include <optional>
 
 #include "protocol/base/text.h"
 
@@ -47,7 +49,53 @@ constexpr SizeUnit kSizeUnits[] = {
     {"TB", 1'000'000'000'000},
 };
 
-bool IsNumberChar(char c) { return (c >= '0' && c <= '9') || c == '.'; }
+constexpr std::string_view kDigits = "0123456789";
+
+/// A decimal number, as its whole part and what follows the point.
+struct Decimal {
+  std::uint64_t whole;
+  double fraction;
+};
+
+/// Takes the digits off the front of `rest`.
+std::string_view TakeDigits(std::string_view& rest) {
+  std::string_view digits = rest.substr(0, rest.find_first_not_of(kDigits));
+  rest.remove_prefix(digits.size());
+  return digits;
+}
+
+/// Takes "12", "1.5" or ".5" off the front of `rest`; nothing when there is no such number.
+std::optional<Decimal> TakeNumber(std::string_view& rest) {
+  std::string_view start = rest;
+  std::string_view whole_digits = TakeDigits(rest);
+  Decimal number{0, 0};
+  if (!whole_digits.empty()) {
+    // A number too large for 64 bits is one that no unit can hold.
+    number.whole = ParseInteger<std::uint64_t>(whole_digits)
+                       .value_or(std::numeric_limits<std::uint64_t>::max());
+  }
+  if (!rest.starts_with('.')) {
+    if (whole_digits.empty()) return std::nullopt;
+    return number;
+  }
+  rest.remove_prefix(1);
+  std::string_view digits = TakeDigits(rest);
+  if (digits.empty()) return std::nullopt;
+  std::string_view fraction = start.substr(whole_digits.size(), 1 + digits.size());
+  std::from_chars(fraction.data(), fraction.data() + fraction.size(), number.fraction);
+  return number;
+}
+
+/// Takes the name of a unit, up to the next digit, off the front of `rest`; null when there is no
+/// such unit.
+const DurationUnit* TakeDurationUnit(std::string_view& rest) {
+  std::string_view name = rest.substr(0, rest.find_first_of("0123456789."));
+  rest.remove_prefix(name.size());
+  for (const DurationUnit& unit : kDurationUnits) {
+    if (unit.name == name) return &unit;
+  }
+  return nullptr;
+}
 
 Error BadDuration(std::string_view text) {
   return Error(ErrorCode::kInvalidArgument,
@@ -60,28 +108,21 @@ Error BadDuration(std::string_view text) {
 Result<std::chrono::nanoseconds> ParseDuration(std::string_view text) {
   if (text == "0") return std::chrono::nanoseconds(0);
   if (text.empty()) return BadDuration(text);
-  double total = 0;
+  std::int64_t total = 0;
   for (std::string_view rest = text; !rest.empty();) {
-    std::size_t digits = 0;
-    while (digits < rest.size() && IsNumberChar(rest[digits])) ++digits;
-    double number = 0;
-    auto [end, ec] = std::from_chars(rest.data(), rest.data() + digits, number);
-    if (digits == 0 || ec != std::errc{} || end != rest.data() + digits) return BadDuration(text);
-    rest.remove_prefix(digits);
-    std::size_t letters = 0;
-    while (letters < rest.size() && !IsNumberChar(rest[letters])) ++letters;
-    const DurationUnit* found = nullptr;
-    for (const DurationUnit& unit : kDurationUnits) {
-      if (unit.name == rest.substr(0, letters)) found = &unit;
+    auto number = TakeNumber(rest);
+    const DurationUnit* unit = TakeDurationUnit(rest);
+    if (!number || unit == nullptr) return BadDuration(text);
+    // Whole numbers stay integers: as a double, a long duration would lose its nanoseconds.
+    auto fraction_ns = std::llround(number->fraction * static_cast<double>(unit->nanoseconds));
+    std::int64_t whole_ns = 0;
+    if (__builtin_mul_overflow(number->whole, unit->nanoseconds, &whole_ns) ||
+        __builtin_add_overflow(total, whole_ns, &total) ||
+        __builtin_add_overflow(total, fraction_ns, &total)) {
+      return Error(ErrorCode::kInvalidArgument, Join("\"", text, "\" is longer than 292 years"));
     }
-    if (found == nullptr) return BadDuration(text);
-    total += number * static_cast<double>(found->nanoseconds);
-    rest.remove_prefix(letters);
   }
-  if (total > 9.2e18) {
-    return Error(ErrorCode::kInvalidArgument, Join("\"", text, "\" is longer than 292 years"));
-  }
-  return std::chrono::nanoseconds(std::llround(total));
+  return std::chrono::nanoseconds(total);
 }
 
 std::string FormatDuration(std::chrono::nanoseconds duration) {

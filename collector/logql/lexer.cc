@@ -99,10 +99,11 @@ class Lexer {
     Advance(bytes);
   }
 
+  /// `expecting` is a literal, or empty when what is expected depends on the grammar.
   void Reject(std::string_view unexpected, std::string_view expecting = {}) {
     token_.kind = TokenKind::kInvalid;
-    token_.value = Join("unexpected ", unexpected);
-    if (!expecting.empty()) token_.value += Join(", expecting ", expecting);
+    token_.value = unexpected;
+    token_.expecting = expecting;
   }
 
   void ScanIdentifier() {

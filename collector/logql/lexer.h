@@ -10,7 +10,7 @@ namespace dunlin::logql {
 
 enum class TokenKind {
   kEnd,
-  kInvalid,  // `value` says what is wrong and what was expected
+  kInvalid,  // `value` and `expecting` say what is wrong
   kIdentifier,
   kString,
   kNumber,
@@ -54,7 +54,8 @@ struct Token {
   TokenKind kind = TokenKind::kEnd;
   Position position;
   std::string_view text;                // as written; a view into the query
-  std::string value;                    // kString: unescaped; kInvalid: the complaint
+  std::string value;                    // kString: unescaped; kInvalid: what stands there
+  std::string_view expecting;           // kInvalid: what would be right, empty if it depends
   double number = 0;                    // kNumber, kBytes
   std::chrono::nanoseconds duration{};  // kDuration, kRange
 };

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "collector/logql/arithmetic.h"
+#include "collector/logql/binary_ops.h"
 #include "collector/logql/literals.h"
 #include "collector/logql/parser.h"
 #include "protocol/base/text.h"
@@ -64,37 +64,6 @@ constexpr std::string_view kMatchingModifiers[] = {"on", "ignoring", "group_left
 
 }  // namespace
 
-std::optional<Parser::BinaryOperator> Parser::PeekBinaryOperator() const {
-  switch (Peek().kind) {
-    case TokenKind::kEqualEqual:
-      return BinaryOperator{BinaryOp::kEqual, 1};
-    case TokenKind::kNotEqual:
-      return BinaryOperator{BinaryOp::kNotEqual, 1};
-    case TokenKind::kGreater:
-      return BinaryOperator{BinaryOp::kGreater, 1};
-    case TokenKind::kGreaterEqual:
-      return BinaryOperator{BinaryOp::kGreaterEqual, 1};
-    case TokenKind::kLess:
-      return BinaryOperator{BinaryOp::kLess, 1};
-    case TokenKind::kLessEqual:
-      return BinaryOperator{BinaryOp::kLessEqual, 1};
-    case TokenKind::kPlus:
-      return BinaryOperator{BinaryOp::kAdd, 2};
-    case TokenKind::kMinus:
-      return BinaryOperator{BinaryOp::kSubtract, 2};
-    case TokenKind::kStar:
-      return BinaryOperator{BinaryOp::kMultiply, 3};
-    case TokenKind::kSlash:
-      return BinaryOperator{BinaryOp::kDivide, 3};
-    case TokenKind::kPercent:
-      return BinaryOperator{BinaryOp::kModulo, 3};
-    case TokenKind::kCaret:
-      return BinaryOperator{BinaryOp::kPower, 4};
-    default:
-      return std::nullopt;
-  }
-}
-
 // expression = operand { operator [ "bool" ] operand }, by precedence climbing: takes the operators
 // that bind at least as tightly as `min_precedence`.
 Result<Parser::Expression> Parser::ParseExpression(int min_precedence) {
@@ -105,21 +74,20 @@ Result<Parser::Expression> Parser::ParseExpression(int min_precedence) {
     for (std::string_view word : kSetOperators) {
       if (AtWord(word)) return Unsupported(Peek(), word);
     }
-    auto found = PeekBinaryOperator();
-    if (!found || found->precedence < min_precedence) return left;
+    auto op = FindBinaryOp(Peek().text);
+    if (!op || Precedence(*op) < min_precedence) return left;
     Next();
-    BinaryOperation operation{found->op, false, MetricQuery{}, MetricQuery{}};
+    BinaryOperation operation{*op, false, MetricQuery{}, MetricQuery{}};
     if (AtWord("bool")) {
-      if (!IsComparison(found->op)) return Unexpected("an operand: bool goes with comparisons");
+      if (!IsComparison(*op)) return Unexpected("an operand: bool goes with comparisons");
       Next();
       operation.return_bool = true;
     }
     for (std::string_view word : kMatchingModifiers) {
       if (AtWord(word)) return Unsupported(Peek(), word);
     }
-    bool right_associative = found->op == BinaryOp::kPower;
     Token right_start = Peek();
-    auto right = ParseExpression(found->precedence + (right_associative ? 0 : 1));
+    auto right = ParseExpression(Precedence(*op) + (IsRightAssociative(*op) ? 0 : 1));
     if (!right) return right;
     MetricQuery* right_metric = std::get_if<MetricQuery>(&right->query);
     if (right_metric == nullptr) return UnexpectedLogQuery(right_start);
@@ -127,7 +95,7 @@ Result<Parser::Expression> Parser::ParseExpression(int min_precedence) {
     const Number* a = std::get_if<Number>(&left_metric.node);
     const Number* b = std::get_if<Number>(&right_metric->node);
     if (a != nullptr && b != nullptr) {
-      left->query = MetricQuery{Number{Compute(found->op, a->value, b->value)}};
+      left->query = MetricQuery{Number{Compute(*op, a->value, b->value)}};
       continue;
     }
     operation.left = std::move(left_metric);

@@ -14,22 +14,22 @@ std::string At(const Position& position) {
   return Join("parse error at line ", position.line, ", col ", position.column, ": ");
 }
 
-/// How a message shows a token: its kind where that tells more than its text.
+/// Kinds of tokens whose text says more than their name.
+bool ShowsText(TokenKind kind) {
+  return kind == TokenKind::kIdentifier || kind == TokenKind::kNumber ||
+         kind == TokenKind::kDuration || kind == TokenKind::kBytes || kind == TokenKind::kRange;
+}
+
+/// How a message shows a token.
 std::string Describe(const Token& token) {
-  std::string_view text = token.text.substr(0, kMaxQuotedBytes);
-  std::string_view dots = text.size() < token.text.size() ? "..." : "";
-  switch (token.kind) {
-    case TokenKind::kIdentifier:
-    case TokenKind::kNumber:
-    case TokenKind::kDuration:
-    case TokenKind::kBytes:
-    case TokenKind::kRange:
-      return Join(TokenKindName(token.kind), " ", text, dots);
-    case TokenKind::kString:
-      return Join("string ", Quote(std::string_view(token.value).substr(0, kMaxQuotedBytes)), dots);
-    default:
-      return std::string(TokenKindName(token.kind));
-  }
+  if (token.kind == TokenKind::kInvalid) return token.value;
+  std::string name(TokenKindName(token.kind));
+  bool is_string = token.kind == TokenKind::kString;
+  if (!is_string && !ShowsText(token.kind)) return name;
+  std::string_view text = is_string ? std::string_view(token.value) : token.text;
+  std::string_view dots = text.size() > kMaxQuotedBytes ? "..." : "";
+  text = text.substr(0, kMaxQuotedBytes);
+  return Join(name, " ", is_string ? Quote(text) : std::string(text), dots);
 }
 
 }  // namespace
@@ -73,13 +73,10 @@ Result<Token> Parser::Expect(TokenKind kind) {
 
 Error Parser::Unexpected(std::string_view expecting) const {
   const Token& token = Peek();
-  std::string message = Join(logql::At(token.position), "syntax error: ");
-  if (token.kind == TokenKind::kInvalid) {
-    message += token.value;
-  } else {
-    message += Join("unexpected ", Describe(token), ", expecting ", expecting);
-  }
-  return Error(ErrorCode::kInvalidArgument, std::move(message));
+  if (!token.expecting.empty()) expecting = token.expecting;
+  return Error(ErrorCode::kInvalidArgument,
+               Join(logql::At(token.position), "syntax error: unexpected ", Describe(token),
+                    ", expecting ", expecting));
 }
 
 Error Parser::Unsupported(const Token& at, std::string_view construct) const {

@@ -30,10 +30,6 @@ class Parser {
     Query query;
     std::size_t depth = 1;
   };
-  struct BinaryOperator {
-    BinaryOp op;
-    int precedence;
-  };
   /// A log range under construction: the range may come before or after the stages.
   struct PartialLogRange {
     LogQuery query;
@@ -94,7 +90,6 @@ class Parser {
   Result<PartialLogRange> ParseLogRange();
   Result<void> ParseRangeAndOffset(PartialLogRange& into);
   Result<Grouping> ParseGrouping();
-  std::optional<BinaryOperator> PeekBinaryOperator() const;
   bool AtGrouping() const { return AtWord("by") || AtWord("without"); }
 
   ParseLimits limits_;

@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "collector/logql/binary_ops.h"
 #include "collector/logql/literals.h"
 #include "protocol/base/text.h"
 
@@ -82,41 +83,6 @@ std::string_view Spell(VectorOp op) {
       return "count";
   }
   return "";
-}
-
-struct Spelling {
-  std::string_view text;
-  int precedence;  // higher binds tighter
-};
-
-Spelling Spell(BinaryOp op) {
-  switch (op) {
-    case BinaryOp::kAdd:
-      return {"+", 2};
-    case BinaryOp::kSubtract:
-      return {"-", 2};
-    case BinaryOp::kMultiply:
-      return {"*", 3};
-    case BinaryOp::kDivide:
-      return {"/", 3};
-    case BinaryOp::kModulo:
-      return {"%", 3};
-    case BinaryOp::kPower:
-      return {"^", 4};
-    case BinaryOp::kEqual:
-      return {"==", 1};
-    case BinaryOp::kNotEqual:
-      return {"!=", 1};
-    case BinaryOp::kGreater:
-      return {">", 1};
-    case BinaryOp::kGreaterEqual:
-      return {">=", 1};
-    case BinaryOp::kLess:
-      return {"<", 1};
-    case BinaryOp::kLessEqual:
-      return {"<=", 1};
-  }
-  return {"", 0};
 }
 
 /// Appends the canonical text of each node it visits.
@@ -235,13 +201,12 @@ class Printer {
   }
 
   void operator()(const BinaryOperation& operation) {
-    Spelling spelling = Spell(operation.op);
-    bool right_associative = operation.op == BinaryOp::kPower;
-    Operand(*operation.left, spelling.precedence + (right_associative ? 1 : 0));
+    bool right_associative = IsRightAssociative(operation.op);
+    Operand(*operation.left, Precedence(operation.op) + (right_associative ? 1 : 0));
     out_ += " ";
-    out_ += spelling.text;
+    out_ += Spelling(operation.op);
     out_ += operation.return_bool ? " bool " : " ";
-    Operand(*operation.right, spelling.precedence + (right_associative ? 0 : 1));
+    Operand(*operation.right, Precedence(operation.op) + (right_associative ? 0 : 1));
   }
 
   void operator()(const Number& number) { AppendNumberLiteral(out_, number.value); }
@@ -257,7 +222,7 @@ class Printer {
 
   void Operand(const MetricQuery& operand, int min_precedence) {
     const auto* operation = std::get_if<BinaryOperation>(&operand.node);
-    bool looser = operation != nullptr && Spell(operation->op).precedence < min_precedence;
+    bool looser = operation != nullptr && Precedence(operation->op) < min_precedence;
     if (looser) out_ += "(";
     (*this)(operand);
     if (looser) out_ += ")";

@@ -5,7 +5,7 @@
 #include <map>
 #include <string>
 
-#include "collector/logql/arithmetic.h"
+#include "collector/logql/binary_ops.h"
 #include "collector/logql/series_table.h"
 
 namespace dunlin::logql {

@@ -57,47 +57,48 @@ bool IsFieldText(std::string_view text) {
   return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
 }
 
-Error NotHttp(const ClientRequest& request, std::string_view cause) {
-  return Error(ErrorCode::kCorruption, Join(request.url, " does not speak HTTP: ", cause));
+Error NotHttp(std::string_view place, std::string_view cause) {
+  return Error(ErrorCode::kCorruption, Join(place, " does not speak HTTP: ", cause));
 }
 
 /// Turns libcurl's code into ours; the only place that knows both.
 Error CurlError(CURL* easy, CURLcode code, const Exchange& exchange, const ClientRequest& request,
                 const char* detail) {
+  // Without the query: it may be long, and is the caller's to tell.
+  std::string_view place = std::string_view(request.url).substr(0, request.url.find('?'));
   if (exchange.body_too_large) {
-    return Error(ErrorCode::kExhausted, Join(request.url, " answered more than ",
-                                             exchange.max_body_bytes, " bytes: not read"));
+    return Error(ErrorCode::kExhausted,
+                 Join(place, " answered more than ", exchange.max_body_bytes, " bytes: not read"));
   }
   std::string cause = *detail != '\0' ? detail : curl_easy_strerror(code);
   long os_error = 0;
   curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_error);
   switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
-      return Error(ErrorCode::kNotFound, Join("cannot reach ", request.url, ": ", cause));
+      return Error(ErrorCode::kNotFound, Join("cannot reach ", place, ": ", cause));
     case CURLE_OPERATION_TIMEDOUT:
-      return Error(ErrorCode::kTimeout, Join("no answer from ", request.url, ": ", cause));
+      return Error(ErrorCode::kTimeout, Join("no answer from ", place, ": ", cause));
     case CURLE_WEIRD_SERVER_REPLY:
-      return NotHttp(request, cause);
+      return NotHttp(place, cause);
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL: {
       // A peer that answers without a status line counts as HTTP/0.9, an unsupported protocol.
       curl_off_t connected = 0;
       curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connected);
-      if (connected != 0) return NotHttp(request, cause);
+      if (connected != 0) return NotHttp(place, cause);
       return Error(ErrorCode::kInvalidArgument,
-                   Join("\"", request.url, "\" is not an http:// or https:// address: ", cause));
+                   Join("\"", place, "\" is not an http:// or https:// address: ", cause));
     }
     case CURLE_COULDNT_CONNECT: {
       if (os_error == 0) break;
       // The error libcurl words leaves out why: "Connection refused" says more.
-      return Error(
-          ErrorCode::kUnavailable,
-          ErrnoError(static_cast<int>(os_error), Join("cannot reach ", request.url)).message());
+      return Error(ErrorCode::kUnavailable,
+                   ErrnoError(static_cast<int>(os_error), Join("cannot reach ", place)).message());
     }
     default:
       break;
   }
-  return Error(ErrorCode::kUnavailable, Join("cannot reach ", request.url, ": ", cause));
+  return Error(ErrorCode::kUnavailable, Join("cannot reach ", place, ": ", cause));
 }
 
 void SetMethod(CURL* easy, const ClientRequest& request) {

@@ -202,7 +202,6 @@ Result<BatchView> DecodeBatch(std::string_view payload) {
     }
   }
   if (fields.failed()) return Malformed("it is cut short or not protobuf");
-  if (batch.header.sequence == 0) return Malformed("it has no sequence");
   if (content_bytes > kMaxContentBytes) {
     return Malformed(
         Join("its content of ", content_bytes, " bytes is over the limit of ", kMaxContentBytes));

@@ -99,6 +99,24 @@ void PutGap(std::string& out, const Gap& gap) {
 
 }  // namespace
 
+void AppendBatchFrame(std::string& out, const BatchView& batch) {
+  std::size_t begin = BeginFrame(out);
+  PutVarint(out, batch_field::kSequence, batch.header.sequence);
+  PutFixed64(out, batch_field::kBaseTime, static_cast<std::uint64_t>(batch.base_time_ns));
+  PutVarint(out, batch_field::kBaseMonotonic, batch.header.base_monotonic_ns);
+  PutVarint(out, batch_field::kEntries, batch.entries);
+  PutVarint(out, batch_field::kRawBytes, batch.raw_bytes);
+  PutVarint(out, batch_field::kContentBytes, batch.content_bytes);
+  PutBytes(out, batch_field::kContent, batch.content);
+  std::string gap_bytes;
+  for (const Gap& gap : batch.header.gaps) {
+    gap_bytes.clear();
+    PutGap(gap_bytes, gap);
+    PutMessage(out, batch_field::kGaps, gap_bytes);
+  }
+  EndFrame(out, begin, FrameType::kBatch);
+}
+
 struct BatchEncoder::Impl {
   Impl() : context(ZSTD_createCCtx()) {
     Check(context != nullptr, "memory for a zstd context");
@@ -170,30 +188,18 @@ BatchEncoder::~BatchEncoder() = default;
 void BatchEncoder::AppendBatchFrame(std::string& out, const BatchHeader& header,
                                     const Columns& columns) {
   Check(columns.lines.size() >= columns.line_lengths.size(), "each line has its newline");
-  std::int64_t base_time_ns = columns.runs.empty() ? 0 : columns.runs.front().time_ns;
-  std::size_t content_bytes = 0;
-  std::string_view content;
+  BatchView batch;
+  batch.header = header;
   if (!columns.empty()) {
-    content_bytes = impl_->StoreColumns(columns);
-    content = impl_->Compress(content_bytes);
+    std::size_t content_bytes = impl_->StoreColumns(columns);
+    Check(content_bytes <= kMaxContentBytes, "batch content within its limit");
+    batch.base_time_ns = columns.runs.empty() ? 0 : columns.runs.front().time_ns;
+    batch.entries = static_cast<std::uint32_t>(columns.line_lengths.size());
+    batch.raw_bytes = columns.lines.size() - columns.line_lengths.size();
+    batch.content_bytes = static_cast<std::uint32_t>(content_bytes);
+    batch.content = impl_->Compress(content_bytes);
   }
-  Check(content_bytes <= kMaxContentBytes, "batch content within its limit");
-
-  std::size_t begin = BeginFrame(out);
-  PutVarint(out, batch_field::kSequence, header.sequence);
-  PutFixed64(out, batch_field::kBaseTime, static_cast<std::uint64_t>(base_time_ns));
-  PutVarint(out, batch_field::kBaseMonotonic, header.base_monotonic_ns);
-  PutVarint(out, batch_field::kEntries, columns.line_lengths.size());
-  PutVarint(out, batch_field::kRawBytes, columns.lines.size() - columns.line_lengths.size());
-  PutVarint(out, batch_field::kContentBytes, content_bytes);
-  PutBytes(out, batch_field::kContent, content);
-  std::string gap_bytes;
-  for (const Gap& gap : header.gaps) {
-    gap_bytes.clear();
-    PutGap(gap_bytes, gap);
-    PutMessage(out, batch_field::kGaps, gap_bytes);
-  }
-  EndFrame(out, begin, FrameType::kBatch);
+  wire::AppendBatchFrame(out, batch);
 }
 
 }  // namespace dunlin::wire

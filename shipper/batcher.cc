@@ -1,0 +1,215 @@
+#include "shipper/batcher.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "protocol/base/check.h"
+
+namespace dunlin::shipper {
+namespace {
+
+constexpr std::int64_t kFollowedClockStepNs = 1'000'000'000;
+constexpr std::size_t kKeptPartialCapacity = 64_KiB;
+/// Less room than this at the end of a batch is not worth a read.
+constexpr std::size_t kMinReadBytes = 16_KiB;
+
+}  // namespace
+
+Batcher::Batcher(BatcherOptions options) : options_(options) {
+  Check(options_.fragment_bytes > 0 && options_.max_line_bytes >= 2 * options_.fragment_bytes &&
+            options_.max_line_bytes % options_.fragment_bytes == 0,
+        "the line limit is several whole fragments");
+}
+
+void Batcher::StartBatchIfSealed() {
+  if (!sealed_) return;
+  sealed_ = false;
+  columns_.runs.clear();
+  columns_.line_lengths.clear();
+  columns_.marks.clear();
+  used_ = 0;
+}
+
+void Batcher::EnsureRoom(std::size_t bytes) {
+  if (columns_.lines.size() < used_ + bytes) columns_.lines.resize(used_ + bytes);
+}
+
+std::span<char> Batcher::Reserve(wire::Output output, std::size_t wanted) {
+  StartBatchIfSealed();
+  std::size_t carried = partials_[IndexOf(output)].bytes.size();
+  std::size_t left = options_.batch_bytes > used_ ? options_.batch_bytes - used_ : 0;
+  // A chunk never exceeds a fragment, so that only its first and last line can be over-long.
+  std::size_t size = std::min({wanted, std::max(left, kMinReadBytes), options_.fragment_bytes});
+  size = std::max<std::size_t>(size, 1);
+  EnsureRoom(carried + size);
+  return {columns_.lines.data() + used_ + carried, size};
+}
+
+void Batcher::Commit(wire::Output output, std::size_t bytes, LogTime now, SteadyTime steady) {
+  if (bytes == 0) return;
+  Partial& partial = partials_[IndexOf(output)];
+  const std::size_t carried = partial.bytes.size();
+  Check(used_ + carried + bytes <= columns_.lines.size(), "committed more than was reserved");
+  char* chunk = columns_.lines.data() + used_ + carried;
+  const auto* newline = static_cast<const char*>(std::memchr(chunk, '\n', bytes));
+  Run run = BeginRun(output, now);
+  if (newline == nullptr) {
+    partial.bytes.append(chunk, bytes);
+    CutFragments(partial, run);
+  } else if (auto first = static_cast<std::size_t>(newline - chunk);
+             partial.fragment_id == 0 && carried + first <= options_.fragment_bytes) {
+    std::memcpy(chunk - carried, partial.bytes.data(), carried);
+    Release(partial);
+    SplitLines(carried + bytes, partial, run);
+  } else {
+    // The end of an over-long line: its fragments take the place where the chunk lies, so what
+    // follows the line moves out of the way first.
+    std::string rest(newline + 1, bytes - first - 1);
+    partial.bytes.append(chunk, first);
+    CutFragments(partial, run);
+    EndLongLine(partial, run, /*unterminated=*/false);
+    EnsureRoom(rest.size());
+    std::memcpy(columns_.lines.data() + used_, rest.data(), rest.size());
+    SplitLines(rest.size(), partial, run);
+  }
+  EndRun(run, steady);
+}
+
+void Batcher::Finish(wire::Output output, LogTime now, SteadyTime steady) {
+  StartBatchIfSealed();
+  Partial& partial = partials_[IndexOf(output)];
+  if (partial.bytes.empty()) return;
+  Run run = BeginRun(output, now);
+  if (partial.fragment_id != 0) {
+    EndLongLine(partial, run, /*unterminated=*/true);
+  } else {
+    columns_.marks.push_back(
+        {.entry = static_cast<std::uint32_t>(columns_.line_lengths.size()), .unterminated = true});
+    AppendEntry(partial.bytes, run);
+    Release(partial);
+  }
+  EndRun(run, steady);
+}
+
+Batcher::Content Batcher::Seal() {
+  Check(!empty() && !sealed_, "sealing an empty batch");
+  sealed_ = true;
+  deadline_.reset();
+  columns_.lines.resize(used_);
+  Content content{columns_, std::exchange(totals_, {}),
+                  static_cast<std::uint64_t>(first_entry_->time_since_epoch().count()),
+                  *first_entry_};
+  first_entry_.reset();
+  return content;
+}
+
+Batcher::Run Batcher::BeginRun(wire::Output output, LogTime now) const {
+  std::int64_t now_ns = NanosecondsOf(now);
+  // Taken as it is when it moves on, or when someone set the clock back: otherwise every entry
+  // until then would pretend to be from the future.
+  bool follow = now_ns > last_time_ns_ || last_time_ns_ - now_ns > kFollowedClockStepNs;
+  return {output, follow ? now_ns : last_time_ns_ + 1, 0, 0};
+}
+
+void Batcher::EndRun(const Run& run, SteadyTime steady) {
+  if (run.entries == 0) return;
+  columns_.runs.push_back({run.output, run.entries, run.time_ns});
+  last_time_ns_ = run.time_ns + run.entries - 1;
+  for (Totals* totals : {&totals_, &captured_}) {
+    OutputTotals& of = (*totals)[IndexOf(run.output)];
+    of.lines += run.entries;
+    of.bytes += run.bytes;
+    of.last_time_ns = last_time_ns_;
+  }
+  if (!first_entry_) {
+    first_entry_ = steady;
+    bool idle = !last_entry_ || steady - *last_entry_ >= options_.batch_age;
+    deadline_ = steady +
+                (idle ? std::min(options_.idle_batch_age, options_.batch_age) : options_.batch_age);
+  }
+  last_entry_ = steady;
+}
+
+/// Takes the `bytes` that lie behind the used ones into the batch as far as they are whole lines;
+/// the rest becomes the unfinished line. None of them is over-long.
+void Batcher::SplitLines(std::size_t bytes, Partial& partial, Run& run) {
+  const char* const begin = columns_.lines.data() + used_;
+  const char* const end = begin + bytes;
+  const char* line = begin;
+  const std::size_t lines_before = columns_.line_lengths.size();
+  while (const auto* newline = static_cast<const char*>(
+             std::memchr(line, '\n', static_cast<std::size_t>(end - line)))) {
+    columns_.line_lengths.push_back(static_cast<std::uint32_t>(newline - line));
+    line = newline + 1;
+  }
+  partial.bytes.assign(line, static_cast<std::size_t>(end - line));
+  auto added = static_cast<std::uint32_t>(columns_.line_lengths.size() - lines_before);
+  auto taken = static_cast<std::size_t>(line - begin);
+  run.entries += added;
+  run.bytes += taken - added;
+  used_ += taken;
+}
+
+void Batcher::AppendEntry(std::string_view line, Run& run) {
+  EnsureRoom(line.size() + 1);
+  std::memcpy(columns_.lines.data() + used_, line.data(), line.size());
+  columns_.lines[used_ + line.size()] = '\n';
+  used_ += line.size() + 1;
+  columns_.line_lengths.push_back(static_cast<std::uint32_t>(line.size()));
+  run.entries += 1;
+  run.bytes += line.size();
+}
+
+/// Moves whole fragments of an unfinished line into the batch, but never its last bytes: the last
+/// fragment is marked as such, so it waits for the end of the line.
+void Batcher::CutFragments(Partial& partial, Run& run) {
+  const auto last_index =
+      static_cast<std::uint32_t>(options_.max_line_bytes / options_.fragment_bytes - 1);
+  std::size_t taken = 0;
+  while (partial.bytes.size() - taken > options_.fragment_bytes &&
+         partial.fragment_index < last_index) {
+    if (partial.fragment_id == 0) {
+      // Entry times are unique within an agent, also across its restarts, so one can name a line.
+      partial.fragment_id = static_cast<std::uint64_t>(run.time_ns) + run.entries;
+      ++fragmented_lines_;
+    }
+    columns_.marks.push_back({.entry = static_cast<std::uint32_t>(columns_.line_lengths.size()),
+                              .fragment_id = partial.fragment_id,
+                              .fragment_index = partial.fragment_index++});
+    AppendEntry(std::string_view(partial.bytes).substr(taken, options_.fragment_bytes), run);
+    taken += options_.fragment_bytes;
+  }
+  partial.bytes.erase(0, taken);
+  if (partial.fragment_index == last_index && partial.bytes.size() > options_.fragment_bytes) {
+    partial.discarded_bytes += partial.bytes.size() - options_.fragment_bytes;
+    partial.bytes.resize(options_.fragment_bytes);
+  }
+}
+
+void Batcher::EndLongLine(Partial& partial, Run& run, bool unterminated) {
+  Check(partial.fragment_id != 0, "the last fragment of a line without fragments");
+  wire::Mark mark{.entry = static_cast<std::uint32_t>(columns_.line_lengths.size()),
+                  .unterminated = unterminated,
+                  .fragment_id = partial.fragment_id,
+                  .fragment_index = partial.fragment_index,
+                  .fragment_last = true};
+  if (partial.discarded_bytes != 0) {
+    mark.truncated_bytes = options_.max_line_bytes + partial.discarded_bytes;
+    ++truncated_lines_;
+  }
+  columns_.marks.push_back(mark);
+  AppendEntry(partial.bytes, run);
+  Release(partial);
+}
+
+void Batcher::Release(Partial& partial) {
+  // One over-long line must not cost its size for good.
+  if (partial.bytes.capacity() > kKeptPartialCapacity) partial.bytes = {};
+  partial.bytes.clear();
+  partial.fragment_id = 0;
+  partial.fragment_index = 0;
+  partial.discarded_bytes = 0;
+}
+
+}  // namespace dunlin::shipper

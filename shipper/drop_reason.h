@@ -1,0 +1,39 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace dunlin::shipper {
+
+/// Why captured lines will not be stored: the values of dunlin_agent_lines_dropped_total{reason}
+/// and of a gap's reason.
+enum class DropReason : std::uint8_t { kMemoryFull, kRejected, kShutdown, kNoCollector };
+
+inline constexpr std::array kDropReasons{DropReason::kMemoryFull, DropReason::kRejected,
+                                         DropReason::kShutdown, DropReason::kNoCollector};
+
+constexpr std::string_view DropReasonName(DropReason reason) {
+  switch (reason) {
+    case DropReason::kMemoryFull:
+      return "mem_full";
+    case DropReason::kRejected:
+      return "rejected";
+    case DropReason::kShutdown:
+      return "shutdown";
+    case DropReason::kNoCollector:
+      return "no_collector";
+  }
+  return "unknown";
+}
+
+struct Dropped {
+  std::uint64_t lines = 0;
+  std::uint64_t bytes = 0;
+  friend bool operator==(const Dropped&, const Dropped&) = default;
+};
+
+/// Indexed by reason.
+using DroppedByReason = std::array<Dropped, kDropReasons.size()>;
+
+}  // namespace dunlin::shipper

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/base/clock.h"
+#include "protocol/net/address.h"
+#include "protocol/net/connection.h"
+#include "protocol/net/loop.h"
+#include "protocol/wire/frame.h"
+#include "protocol/wire/messages.h"
+#include "shipper/queue.h"
+#include "shipper/retry_policy.h"
+#include "shipper/session.h"
+
+namespace dunlin::shipper {
+
+struct SenderOptions {
+  std::vector<net::HostPort> collectors;  // at least one; tried in order
+  wire::Hello hello;                      // first_sequence is filled in for each connection
+  SessionOptions session;
+  RetryOptions retry;
+  std::chrono::milliseconds connect_timeout = std::chrono::seconds(5);
+  std::uint64_t jitter_seed = 0;
+};
+
+/// Why a connection, or an attempt at one, ended: dunlin_agent_send_errors_total{kind}.
+enum class SendErrorKind : std::uint8_t { kDns, kConnect, kTimeout, kReset, kProtocol, kRefused };
+inline constexpr std::array kSendErrorKinds{SendErrorKind::kDns,      SendErrorKind::kConnect,
+                                            SendErrorKind::kTimeout,  SendErrorKind::kReset,
+                                            SendErrorKind::kProtocol, SendErrorKind::kRefused};
+std::string_view SendErrorKindName(SendErrorKind kind);
+
+struct SenderStatistics {
+  std::uint64_t connections = 0;   // that were welcomed
+  std::uint64_t batches_sent = 0;  // sent again included
+  std::uint64_t bytes_sent = 0;    // of batch frames
+  std::array<std::uint64_t, kSendErrorKinds.size()> errors{};
+  std::string last_error;  // empty while connected
+};
+
+/// Keeps a connection to one of the collectors and moves batches from the queue over it: the driver
+/// of Session and RetryPolicy. Loop thread only.
+class Sender {
+ public:
+  /// Everything given outlives the sender.
+  Sender(net::Loop& loop, const Clock& clock, Queue& queue, SenderOptions options);
+  ~Sender();
+  Sender(const Sender&) = delete;
+  Sender& operator=(const Sender&) = delete;
+
+  /// What a metrics snapshot holds; empty: none is sent.
+  std::function<std::vector<wire::MetricFamily>()> metrics;
+  /// After batches were acknowledged or rejected. Must not destroy the sender.
+  std::function<void()> on_progress;
+
+  void Start();
+  /// The queue has something new.
+  void OnQueued();
+  /// Drops the connection and tries no other.
+  void Stop();
+
+  bool connected() const;
+  /// Of the collector in use; empty when not connected.
+  std::string peer() const;
+  /// When batches last became durable on this connection, or it was welcomed.
+  std::optional<SteadyTime> last_progress() const;
+  const SenderStatistics& statistics() const { return statistics_; }
+
+ private:
+  struct Link;
+
+  void Connect(RetryPolicy::Attempt attempt);
+  void OnConnectDone(Result<std::unique_ptr<net::Connection>> connection);
+  void OnData(std::string_view bytes);
+  void OnTick();
+  void OnWelcomed();
+  void Perform(const Session::Actions& actions);
+  void Pump();
+  void ArmTick();
+  void WriteMetrics();
+  void EndLink(SendErrorKind kind, const std::string& reason);
+  void Fail(SendErrorKind kind, const std::string& reason, RetryPolicy::Attempt next);
+
+  net::Loop& loop_;
+  const Clock& clock_;
+  Queue& queue_;
+  SenderOptions options_;
+  RetryPolicy retry_;
+  SenderStatistics statistics_;
+  std::size_t collector_ = 0;  // of the attempt or connection
+  net::Timer retry_timer_;
+  net::Timer tick_timer_;
+  std::unique_ptr<net::Connector> connector_;
+  std::unique_ptr<Link> link_;
+  std::string reported_error_;
+  bool stopped_ = false;
+};
+
+}  // namespace dunlin::shipper

@@ -1,0 +1,117 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "protocol/base/clock.h"
+#include "protocol/base/units.h"
+#include "protocol/wire/frame.h"
+#include "shipper/queue.h"
+
+namespace dunlin::shipper {
+
+struct SessionOptions {
+  /// What may be sent and not acknowledged: enough to keep a connection with 100 ms of delay busy.
+  std::uint32_t window_batches = 64;
+  std::size_t window_bytes = 2_MiB;
+  std::chrono::milliseconds welcome_timeout = std::chrono::seconds(10);
+  /// Without any progress of acknowledgements while batches wait for one.
+  std::chrono::milliseconds ack_timeout = std::chrono::seconds(30);
+  /// A ping is due after this much silence of the peer; the same again without an answer is its
+  /// end.
+  std::chrono::milliseconds ping_interval = std::chrono::seconds(15);
+  std::chrono::milliseconds metrics_interval = std::chrono::seconds(15);
+  /// Bounds what a collector may ask for with SlowDown.
+  std::chrono::milliseconds max_pause = std::chrono::seconds(60);
+};
+
+/// One connection to one collector, from the first byte to its end, as decisions only: which batch
+/// goes next, what an incoming frame means, when the peer counts as gone. Go-back-N: the welcome
+/// says where to start, acknowledgements move the window, everything else is sent again, byte for
+/// byte, on the next connection with its own Session. Holds no socket and reads no clock; the
+/// driver reports events and performs the returned actions in order. One thread.
+class Session {
+ public:
+  struct SendHello {
+    friend bool operator==(const SendHello&, const SendHello&) = default;
+  };
+  struct SendPing {
+    std::uint64_t nonce;
+    friend bool operator==(const SendPing&, const SendPing&) = default;
+  };
+  struct SendPong {
+    std::uint64_t nonce;
+    friend bool operator==(const SendPong&, const SendPong&) = default;
+  };
+  struct SendMetrics {
+    friend bool operator==(const SendMetrics&, const SendMetrics&) = default;
+  };
+  /// Close the connection. Always the last action; the session takes no more events.
+  struct Close {
+    enum class Kind { kProtocol, kTimeout, kGoodbye, kRefused };
+    Kind kind;
+    std::string reason;
+    friend bool operator==(const Close&, const Close&) = default;
+  };
+  /// The collector took something of note; for the log.
+  struct Report {
+    std::string event;
+    std::string detail;
+    friend bool operator==(const Report&, const Report&) = default;
+  };
+  using Action = std::variant<SendHello, SendPing, SendPong, SendMetrics, Close, Report>;
+  using Actions = std::vector<Action>;
+
+  /// `queue` outlives the session.
+  Session(Queue& queue, SessionOptions options) : queue_(queue), options_(options) {}
+
+  Actions OnConnected(SteadyTime now);
+  Actions OnFrame(const wire::Frame& frame, SteadyTime now);
+  Actions OnTick(SteadyTime now);
+
+  /// When OnTick is due.
+  SteadyTime deadline() const;
+
+  /// The next batch frame to write; nothing when the window is full, the collector asked for a
+  /// pause, or there is nothing. The view is valid until the next event.
+  std::optional<std::string_view> NextBatch(SteadyTime now);
+
+  /// Whether the collector has welcomed this agent, and the connection is not given up yet.
+  bool streaming() const { return state_ == State::kStreaming; }
+  /// Whether it ever got that far.
+  bool welcomed() const { return welcomed_; }
+  /// When batches last became durable, or the welcome came.
+  SteadyTime last_progress() const { return last_progress_; }
+
+ private:
+  enum class State { kConnecting, kAwaitingWelcome, kStreaming, kClosed };
+
+  Actions OnWelcome(std::string_view payload, SteadyTime now);
+  Actions OnAck(std::string_view payload, SteadyTime now);
+  Actions OnReject(std::string_view payload, SteadyTime now);
+  Actions OnSlowDown(std::string_view payload, SteadyTime now);
+  Actions OnGoodbye(std::string_view payload);
+  Actions CloseWith(Close::Kind kind, std::string reason);
+  bool awaiting_ack() const { return cursor_ > queue_.first_sequence(); }
+
+  Queue& queue_;
+  SessionOptions options_;
+  State state_ = State::kConnecting;
+  bool welcomed_ = false;
+  std::uint64_t cursor_ = 1;  // the next batch to send on this connection
+  std::uint32_t window_batches_ = 0;
+  SteadyTime opened_{};
+  SteadyTime last_heard_{};
+  SteadyTime last_progress_{};
+  SteadyTime next_metrics_{};
+  std::optional<SteadyTime> paused_until_;
+  std::uint64_t next_nonce_ = 1;
+  std::optional<SteadyTime> pinged_;
+};
+
+}  // namespace dunlin::shipper

@@ -1,0 +1,108 @@
+#include "shipper/shipper.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace dunlin::shipper {
+
+Shipper::Shipper(net::Loop& loop, const Clock& clock, ShipperOptions options)
+    : clock_(clock),
+      batcher_(options.batcher),
+      queue_(options.queue),
+      seal_timer_(loop, [this] { SealIfDue(); }),
+      flushed_timer_(loop, [this] {
+        if (on_flushed_) std::exchange(on_flushed_, nullptr)();
+      }) {
+  if (options.sender) {
+    sender_ = std::make_unique<Sender>(loop, clock, queue_, std::move(*options.sender));
+    sender_->on_progress = [this] { OnProgress(); };
+  }
+}
+
+Shipper::~Shipper() = default;
+
+void Shipper::Commit(wire::Output output, std::size_t bytes) {
+  batcher_.Commit(output, bytes, clock_.Now(), clock_.Steady());
+  SealIfDue();
+}
+
+void Shipper::Finish(wire::Output output) {
+  batcher_.Finish(output, clock_.Now(), clock_.Steady());
+  SealIfDue();
+}
+
+void Shipper::Start() {
+  if (sender_) sender_->Start();
+}
+
+void Shipper::Flush(std::function<void()> on_flushed) {
+  on_flushed_ = std::move(on_flushed);
+  if (!batcher_.empty()) Seal();
+  CheckFlushed();
+}
+
+void Shipper::Abandon() {
+  if (!batcher_.empty()) Seal();
+  if (sender_) sender_->Stop();
+  queue_.DropAll(DropReason::kShutdown);
+  CheckFlushed();
+}
+
+LineAccount Shipper::Account() const {
+  LineAccount account;
+  account.captured = LinesOf(batcher_.captured());
+  account.acknowledged = queue_.acknowledged_lines();
+  account.queued = queue_.lines() + LinesOf(batcher_.pending());
+  for (const Dropped& dropped : queue_.dropped()) account.dropped += dropped.lines;
+  return account;
+}
+
+void Shipper::SetMetrics(std::function<std::vector<wire::MetricFamily>()> metrics) {
+  if (sender_) sender_->metrics = std::move(metrics);
+}
+
+std::optional<SteadyTime> Shipper::oldest_unsent() const {
+  auto oldest = queue_.oldest_entry();
+  return oldest ? oldest : batcher_.first_entry();
+}
+
+/// Seals a batch that is full or old enough; else makes sure that the timer is set for its age.
+void Shipper::SealIfDue() {
+  auto deadline = batcher_.deadline();
+  if (!deadline) return;
+  auto left = *deadline - clock_.Steady();
+  if (batcher_.full() || left <= left.zero() || on_flushed_) {
+    Seal();
+  } else if (!seal_timer_.active()) {
+    seal_timer_.Start(left);
+  }
+}
+
+void Shipper::Seal() {
+  seal_timer_.Stop();
+  Batcher::Content content = batcher_.Seal();
+  if (!sender_) {
+    queue_.CountDropped(DropReason::kNoCollector, content.totals);
+    return;
+  }
+  encoded_.clear();
+  wire::BatchHeader header;
+  header.base_monotonic_ns = content.base_monotonic_ns;
+  encoder_.AppendBatchFrame(encoded_, header, content.columns);
+  queue_.Push({std::string(encoded_), content.totals, content.first_entry});
+  had_room_ = queue_.has_room();
+  sender_->OnQueued();
+}
+
+void Shipper::OnProgress() {
+  const bool has_room = queue_.has_room();
+  if (has_room && !std::exchange(had_room_, has_room) && on_room) on_room();
+  CheckFlushed();
+}
+
+void Shipper::CheckFlushed() {
+  // Through the loop: the caller may destroy the shipper then.
+  if (on_flushed_ && queue_.empty() && batcher_.empty()) flushed_timer_.Start({});
+}
+
+}  // namespace dunlin::shipper

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "protocol/base/clock.h"
+#include "protocol/net/loop.h"
+#include "protocol/wire/batch.h"
+#include "shipper/batcher.h"
+#include "shipper/queue.h"
+#include "shipper/sender.h"
+
+namespace dunlin::shipper {
+
+struct ShipperOptions {
+  BatcherOptions batcher;
+  QueueOptions queue;
+  /// Nothing: there is no collector, lines are counted as dropped for that reason.
+  std::optional<SenderOptions> sender;
+};
+
+/// Where the captured lines are. captured = acknowledged + queued + spooled + dropped, always.
+struct LineAccount {
+  std::uint64_t captured = 0;
+  std::uint64_t acknowledged = 0;
+  std::uint64_t queued = 0;   // in memory: the batch being filled and those waiting
+  std::uint64_t spooled = 0;  // on disk
+  std::uint64_t dropped = 0;
+  friend bool operator==(const LineAccount&, const LineAccount&) = default;
+};
+
+/// The way of a line from the bytes read to its acknowledgement: batcher, encoder, queue and sender
+/// as one. Loop thread only.
+class Shipper {
+ public:
+  /// Everything given outlives the shipper.
+  Shipper(net::Loop& loop, const Clock& clock, ShipperOptions options);
+  ~Shipper();
+  Shipper(const Shipper&) = delete;
+  Shipper& operator=(const Shipper&) = delete;
+
+  /// See Batcher. Bytes may be reserved whether or not there is room; it is the caller who stops
+  /// reading.
+  std::span<char> Reserve(wire::Output output, std::size_t wanted) {
+    return batcher_.Reserve(output, wanted);
+  }
+  void Commit(wire::Output output, std::size_t bytes);
+  void Finish(wire::Output output);
+
+  /// Whether capture may read on; when not, `on_room` is called once it may.
+  bool has_room() const { return queue_.has_room(); }
+  std::function<void()> on_room;
+
+  /// Begins to connect. Lines may be committed before.
+  void Start();
+  /// Seals what there is and calls `on_flushed` once, from the loop, when nothing waits any more.
+  void Flush(std::function<void()> on_flushed);
+  /// Gives up: what waits is counted as dropped.
+  void Abandon();
+
+  LineAccount Account() const;
+  const Batcher& batcher() const { return batcher_; }
+  const Queue& queue() const { return queue_; }
+  /// Null without a collector.
+  const Sender* sender() const { return sender_.get(); }
+  /// What the snapshots sent to the collector hold.
+  void SetMetrics(std::function<std::vector<wire::MetricFamily>()> metrics);
+  /// When the oldest line that is not acknowledged was read.
+  std::optional<SteadyTime> oldest_unsent() const;
+
+ private:
+  void SealIfDue();
+  void Seal();
+  void OnProgress();
+  void CheckFlushed();
+
+  const Clock& clock_;
+  Batcher batcher_;
+  wire::BatchEncoder encoder_;
+  std::string encoded_;  // reused; the queue gets a copy of the right size
+  Queue queue_;
+  net::Timer seal_timer_;
+  net::Timer flushed_timer_;
+  std::unique_ptr<Sender> sender_;
+  std::function<void()> on_flushed_;
+  bool had_room_ = true;
+};
+
+}  // namespace dunlin::shipper

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "protocol/wire/batch.h"
+#include "protocol/wire/frame.h"
+#include "shipper/queue.h"
+#include "tests/support/catch.h"
+
+namespace dunlin::shipper {
+
+/// A sealed batch of `lines` lines on `output`, each of `line_bytes` bytes.
+inline SealedBatch MakeBatch(std::uint64_t lines, std::size_t line_bytes = 10,
+                             wire::Output output = wire::Output::kStdout,
+                             std::int64_t time_ns = 1000) {
+  wire::Columns columns;
+  columns.runs.push_back({output, static_cast<std::uint32_t>(lines), time_ns});
+  std::uint64_t state = lines * 31 + line_bytes;
+  for (std::uint64_t i = 0; i < lines; ++i) {
+    for (std::size_t b = 0; b < line_bytes; ++b) {
+      // Not compressible, so that a batch has about the size of its lines.
+      state = state * 6364136223846793005U + 1442695040888963407U;
+      columns.lines.push_back(static_cast<char>('!' + (state >> 33) % 90));
+    }
+    columns.lines.push_back('\n');
+    columns.line_lengths.push_back(static_cast<std::uint32_t>(line_bytes));
+  }
+  SealedBatch batch;
+  static wire::BatchEncoder encoder;
+  encoder.AppendBatchFrame(batch.frame, {}, columns);
+  batch.totals[IndexOf(output)] = {lines, lines * line_bytes,
+                                   time_ns + static_cast<std::int64_t>(lines) - 1};
+  return batch;
+}
+
+/// The batch in a whole frame.
+inline wire::BatchView DecodeFrame(std::string_view frame) {
+  wire::FrameReader reader;
+  reader.Feed(frame);
+  auto read = reader.Next();
+  REQUIRE(read);
+  REQUIRE(*read);
+  REQUIRE((*read)->type == wire::FrameType::kBatch);
+  // The payload lies in `frame` behind its header.
+  auto batch = wire::DecodeBatch(frame.substr(wire::kFrameHeaderBytes));
+  REQUIRE(batch);
+  return *batch;
+}
+
+}  // namespace dunlin::shipper

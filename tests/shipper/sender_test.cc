@@ -1,0 +1,264 @@
+#include "shipper/sender.h"
+
+#include <memory>
+#include <string>
+
+#include "tests/shipper/scripted_collector.h"
+#include "tests/shipper/sealed_batch.h"
+#include "tests/support/catch.h"
+#include "tests/support/loop_runner.h"
+
+namespace dunlin::shipper {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::RunUntil;
+using testing::ScriptedCollector;
+
+/// A sender and a collector on one loop, with time-outs short enough for a test.
+struct Pair {
+  Pair() { Make({collector.address()}); }
+
+  void Make(std::vector<net::HostPort> collectors) {
+    SenderOptions options;
+    options.collectors = std::move(collectors);
+    options.hello.service = "tested";
+    options.retry = {5ms, 20ms};
+    options.session.ack_timeout = 100ms;
+    options.session.welcome_timeout = 100ms;
+    sender = std::make_unique<Sender>(loop, SystemClock(), queue, std::move(options));
+  }
+  void Push(int batches, std::uint64_t lines = 3) {
+    for (int i = 0; i < batches; ++i) queue.Push(MakeBatch(lines));
+    sender->OnQueued();
+  }
+  void Run(const std::function<bool()>& done) { RunUntil(loop, done); }
+  std::uint64_t Errors(SendErrorKind kind) const {
+    return sender->statistics().errors[static_cast<std::size_t>(kind)];
+  }
+
+  net::Loop loop;
+  Queue queue;
+  ScriptedCollector collector{loop};
+  std::unique_ptr<Sender> sender;
+};
+
+TEST_CASE("batches reach the collector in order and are acknowledged", "[shipper][sender]") {
+  Pair pair;
+  int progress = 0;
+  pair.sender->on_progress = [&] { ++progress; };
+  pair.sender->Start();
+  pair.Push(200);
+  pair.Run([&] { return pair.queue.empty(); });
+  CHECK(pair.collector.durable() == 200);
+  CHECK(pair.queue.acknowledged_lines() == 600);
+  CHECK(pair.collector.arrivals.size() == 200);
+  CHECK(progress > 0);
+  REQUIRE(pair.collector.hellos.size() == 1);
+  CHECK(pair.collector.hellos[0].service == "tested");
+  CHECK(pair.collector.hellos[0].first_sequence == 1);
+  CHECK(pair.sender->connected());
+  CHECK(pair.sender->statistics().batches_sent == 200);
+  CHECK_FALSE(pair.collector.failed());
+}
+
+TEST_CASE("lines flow once a collector appears, however late", "[shipper][sender]") {
+  Pair pair;
+  pair.collector.CloseListener();
+  pair.sender->Start();
+  pair.Push(3);
+  pair.Run([&] { return pair.Errors(SendErrorKind::kConnect) >= 3; });
+  CHECK_FALSE(pair.sender->connected());
+  CHECK_FALSE(pair.sender->statistics().last_error.empty());
+  pair.collector.OpenListener();
+  pair.Run([&] { return pair.queue.empty(); });
+  CHECK(pair.collector.durable_lines() == 9);
+  CHECK(pair.sender->statistics().last_error.empty());
+}
+
+TEST_CASE("a collector that never acknowledges is left, and nothing is lost", "[shipper][sender]") {
+  Pair pair;
+  pair.collector.acknowledge = false;
+  pair.sender->Start();
+  pair.Push(2);
+  pair.Run([&] { return pair.Errors(SendErrorKind::kTimeout) >= 1; });
+  CHECK(pair.queue.lines() == 6);
+  pair.collector.acknowledge = true;
+  pair.Run([&] { return pair.queue.empty(); });
+  CHECK(pair.queue.acknowledged_lines() == 6);
+  CHECK(pair.collector.durable_lines() == 6);
+}
+
+TEST_CASE("a late acknowledgement counts as much as an early one", "[shipper][sender]") {
+  Pair pair;
+  pair.collector.acknowledge = false;
+  pair.sender->Start();
+  pair.Push(5);
+  pair.Run([&] { return pair.collector.durable() == 5; });
+  CHECK(pair.queue.acknowledged_lines() == 0);
+  pair.collector.Acknowledge();
+  pair.Run([&] { return pair.queue.empty(); });
+  CHECK(pair.sender->statistics().connections == 1);
+}
+
+TEST_CASE("after a cut the same bytes are sent again from the last acknowledgement",
+          "[shipper][sender]") {
+  Pair pair;
+  pair.collector.keep = false;
+  pair.sender->Start();
+  pair.Push(4);
+  pair.Run([&] { return pair.collector.arrivals.size() == 4; });
+  auto first = pair.collector.arrivals;
+  pair.collector.keep = true;
+  pair.collector.Cut();
+  pair.Run([&] { return pair.queue.empty(); });
+  REQUIRE(pair.collector.arrivals.size() == 8);
+  for (std::size_t i = 0; i < 4; ++i) {
+    CHECK(pair.collector.arrivals[4 + i].sequence == first[i].sequence);
+    CHECK(pair.collector.arrivals[4 + i].payload == first[i].payload);
+  }
+  CHECK(pair.Errors(SendErrorKind::kReset) >= 1);
+  CHECK(pair.sender->statistics().connections == 2);
+}
+
+TEST_CASE("a lost acknowledgement does not send again what is durable", "[shipper][sender]") {
+  Pair pair;
+  pair.collector.acknowledge = false;
+  pair.sender->Start();
+  pair.Push(3);
+  pair.Run([&] { return pair.collector.durable() == 3; });
+  pair.collector.Cut();
+  pair.Run([&] { return pair.queue.empty(); });
+  CHECK(pair.collector.arrivals.size() == 3);
+  CHECK(pair.queue.acknowledged_lines() == 9);
+}
+
+TEST_CASE("connections cut again and again in the middle of frames lose nothing",
+          "[shipper][sender]") {
+  Pair pair;
+  int arrived = 0;
+  pair.collector.on_batch = [&](const ScriptedCollector::Batch&) {
+    if (++arrived % 7 != 0) return false;
+    pair.collector.Cut();
+    return true;
+  };
+  pair.sender->Start();
+  pair.Push(100, 50);
+  pair.Run([&] { return pair.queue.empty(); });
+  CHECK(pair.collector.durable_lines() == 5000);
+  CHECK(pair.queue.acknowledged_lines() == 5000);
+  CHECK(pair.sender->statistics().connections > 10);
+  CHECK_FALSE(pair.collector.failed());
+}
+
+TEST_CASE("a rejected batch is counted and the next one follows", "[shipper][sender]") {
+  Pair pair;
+  pair.collector.on_batch = [&](const ScriptedCollector::Batch& batch) {
+    if (batch.sequence != 2) return false;
+    pair.collector.Send(wire::FrameType::kReject, wire::Encode(wire::Reject{2, "no"}));
+    pair.collector.keep = false;
+    return true;
+  };
+  pair.sender->Start();
+  pair.Push(2);
+  pair.Run([&] {
+    return pair.queue.dropped()[static_cast<std::size_t>(DropReason::kRejected)].lines == 3;
+  });
+  pair.Push(1);
+  pair.Run([&] {
+    return !pair.collector.arrivals.empty() && pair.collector.arrivals.back().sequence >= 3;
+  });
+  auto next = wire::DecodeBatch(pair.collector.arrivals.back().payload);
+  REQUIRE(next);
+  CHECK(next->header.gaps.size() <= 1);
+}
+
+TEST_CASE("slow down holds batches back for a while", "[shipper][sender]") {
+  Pair pair;
+  pair.sender->Start();
+  pair.Run([&] { return pair.sender->connected(); });
+  pair.collector.Send(wire::FrameType::kSlowDown, wire::Encode(wire::SlowDown{50, "busy"}));
+  // Answered only after the slow-down has been read.
+  pair.collector.Send(wire::FrameType::kPing, wire::Encode(wire::Ping{1}));
+  const SteadyTime begin = SystemClock().Steady();
+  bool pushed = false;
+  net::Timer push(pair.loop, [&] {
+    pushed = true;
+    pair.Push(1);
+  });
+  push.Start(10ms);
+  pair.Run([&] { return pushed && pair.queue.empty(); });
+  CHECK(SystemClock().Steady() - begin >= 45ms);
+}
+
+TEST_CASE("garbage from the collector ends the connection and is survived", "[shipper][sender]") {
+  Pair pair;
+  pair.sender->Start();
+  pair.Run([&] { return pair.sender->connected(); });
+  pair.collector.SendBytes("HTTP/1.1 400 Bad Request\r\n\r\n");
+  pair.Run([&] { return pair.Errors(SendErrorKind::kProtocol) == 1; });
+  pair.Push(1);
+  pair.Run([&] { return pair.queue.empty(); });
+}
+
+TEST_CASE("a collector that does not read costs bounded memory and is left", "[shipper][sender]") {
+  Pair pair;
+  pair.sender->Start();
+  pair.Run([&] { return pair.sender->connected(); });
+  pair.collector.StopReading();
+  for (int i = 0; i < 60; ++i) pair.queue.Push(MakeBatch(300, 200));
+  pair.sender->OnQueued();
+  pair.Run([&] { return pair.Errors(SendErrorKind::kTimeout) >= 1; });
+  pair.Run([&] { return pair.queue.empty(); });
+  CHECK(pair.collector.durable_lines() + pair.queue.dropped()[0].lines == 60 * 300);
+}
+
+TEST_CASE("with several collectors the next one takes over", "[shipper][sender]") {
+  Pair pair;
+  ScriptedCollector second(pair.loop);
+  pair.Make({pair.collector.address(), second.address()});
+  SECTION("when the first is not there") { pair.collector.CloseListener(); }
+  SECTION("when the first accepts and says nothing") { pair.collector.welcome = false; }
+  pair.sender->Start();
+  pair.Push(3);
+  pair.Run([&] { return pair.queue.empty(); });
+  CHECK(second.durable_lines() == 9);
+  CHECK(pair.sender->peer() == second.address().ToString());
+}
+
+TEST_CASE("a refusal is not asked about again soon, another collector is", "[shipper][sender]") {
+  Pair pair;
+  ScriptedCollector second(pair.loop);
+  pair.Make({pair.collector.address(), second.address()});
+  pair.collector.welcome = false;
+  pair.sender->Start();
+  pair.Run([&] { return !pair.collector.hellos.empty(); });
+  pair.collector.Send(wire::FrameType::kGoodbye, wire::Encode(wire::Goodbye{"bad token", false}));
+  pair.Run([&] { return pair.sender->connected(); });
+  CHECK(pair.Errors(SendErrorKind::kRefused) == 1);
+  CHECK(second.hellos.size() == 1);
+}
+
+TEST_CASE("metrics arrive right after the welcome", "[shipper][sender]") {
+  Pair pair;
+  pair.sender->metrics = [] {
+    return std::vector<wire::MetricFamily>{{"dunlin_test", "Help.", "gauge", {{{}, 7, ""}}}};
+  };
+  pair.sender->Start();
+  pair.Run([&] { return !pair.collector.metrics.empty(); });
+  REQUIRE(pair.collector.metrics[0].families.size() == 1);
+  CHECK(pair.collector.metrics[0].families[0].samples[0].value == 7);
+}
+
+TEST_CASE("a stopped sender drops its connection and makes no other", "[shipper][sender]") {
+  Pair pair;
+  pair.sender->Start();
+  pair.Run([&] { return pair.sender->connected(); });
+  pair.sender->Stop();
+  CHECK_FALSE(pair.sender->connected());
+  pair.Run([&] { return pair.collector.connections() == 0; });
+  CHECK(pair.collector.hellos.size() == 1);
+}
+
+}  // namespace
+}  // namespace dunlin::shipper

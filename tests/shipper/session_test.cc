@@ -1,0 +1,344 @@
+#include "shipper/session.h"
+
+#include <string>
+#include <string_view>
+
+#include "protocol/wire/messages.h"
+#include "tests/shipper/sealed_batch.h"
+#include "tests/support/catch.h"
+#include "tests/support/manual_clock.h"
+
+namespace dunlin::shipper {
+namespace {
+
+using namespace std::chrono_literals;
+using wire::FrameType;
+using Actions = Session::Actions;
+using Kind = Session::Close::Kind;
+
+/// A session with its queue, and the verbs of a collector.
+class Line {
+ public:
+  explicit Line(SessionOptions options = {}) : session(queue, options) {
+    CHECK(session.OnConnected(clock.Steady()) == Actions{Session::SendHello{}});
+  }
+
+  template <typename Message>
+  Actions Receive(FrameType type, const Message& message) {
+    payload_ = wire::Encode(message);
+    return session.OnFrame({type, payload_}, clock.Steady());
+  }
+  Actions Welcome(std::uint64_t next_sequence = 1, std::uint32_t window = 0) {
+    wire::Welcome welcome;
+    welcome.next_sequence = next_sequence;
+    welcome.max_unacknowledged_batches = window;
+    return Receive(FrameType::kWelcome, welcome);
+  }
+  Actions Ack(std::uint64_t sequence) { return Receive(FrameType::kAck, wire::Ack{sequence}); }
+  void Push(int batches) {
+    for (int i = 0; i < batches; ++i) queue.Push(MakeBatch(1));
+  }
+  /// The sequences that may be sent now.
+  std::vector<std::uint64_t> Send() {
+    std::vector<std::uint64_t> sent;
+    while (auto frame = session.NextBatch(clock.Steady())) {
+      sent.push_back(DecodeFrame(*frame).header.sequence);
+    }
+    return sent;
+  }
+  Actions Tick() { return session.OnTick(clock.Steady()); }
+
+  testing::ManualClock clock;
+  Queue queue;
+  Session session;
+
+ private:
+  std::string payload_;
+};
+
+Kind ClosedWith(const Actions& actions) {
+  REQUIRE(actions.size() == 1);
+  REQUIRE(std::holds_alternative<Session::Close>(actions[0]));
+  return std::get<Session::Close>(actions[0]).kind;
+}
+
+using Sequences = std::vector<std::uint64_t>;
+
+TEST_CASE("no batch goes before the welcome", "[shipper][session]") {
+  Line line;
+  line.Push(1);
+  CHECK(line.Send().empty());
+  CHECK(line.Welcome() == Actions{Session::SendMetrics{}});
+  CHECK(line.session.streaming());
+  CHECK(line.Send() == Sequences{1});
+  CHECK(line.Send().empty());
+}
+
+TEST_CASE("a new connection goes on from where the collector says", "[shipper][session]") {
+  Line first;
+  first.Welcome();
+  first.Push(5);
+  CHECK(first.Send() == Sequences{1, 2, 3, 4, 5});
+  first.Ack(1);
+
+  Session second(first.queue, {});
+  second.OnConnected(first.clock.Steady());
+  wire::Welcome welcome;
+  welcome.next_sequence = 3;  // the acknowledgement of 2 was lost
+  std::string payload = wire::Encode(welcome);
+  second.OnFrame({FrameType::kWelcome, payload}, first.clock.Steady());
+  CHECK(first.queue.first_sequence() == 3);
+  CHECK(first.queue.acknowledged_lines() == 2);
+  std::vector<std::uint64_t> sent;
+  first.Push(1);
+  while (auto frame = second.NextBatch(first.clock.Steady())) {
+    sent.push_back(DecodeFrame(*frame).header.sequence);
+  }
+  CHECK(sent == Sequences{3, 4, 5, 6});
+}
+
+TEST_CASE("a collector that knows nothing gets everything still held", "[shipper][session]") {
+  Line line;
+  line.Welcome();
+  line.Push(3);
+  line.Send();
+  line.Ack(2);
+  Session other(line.queue, {});
+  other.OnConnected(line.clock.Steady());
+  std::string payload = wire::Encode(wire::Welcome{});
+  other.OnFrame({FrameType::kWelcome, payload}, line.clock.Steady());
+  auto frame = other.NextBatch(line.clock.Steady());
+  REQUIRE(frame);
+  CHECK(DecodeFrame(*frame).header.sequence == 3);
+}
+
+TEST_CASE("a welcome that expects what was never sent is a fault", "[shipper][session]") {
+  Line line;
+  line.Push(1);
+  CHECK(ClosedWith(line.Welcome(2)) == Kind::kProtocol);
+  CHECK(line.queue.acknowledged_lines() == 0);
+}
+
+TEST_CASE("another protocol version is refused", "[shipper][session]") {
+  Line line;
+  wire::Welcome welcome;
+  welcome.protocol_version = wire::kProtocolVersion + 1;
+  CHECK(ClosedWith(line.Receive(FrameType::kWelcome, welcome)) == Kind::kRefused);
+}
+
+TEST_CASE("the window bounds what is not acknowledged", "[shipper][session]") {
+  SessionOptions options;
+  options.window_batches = 3;
+  Line line(options);
+  line.Push(10);
+  SECTION("by its own number") {
+    line.Welcome();
+    CHECK(line.Send() == Sequences{1, 2, 3});
+    line.Ack(2);
+    CHECK(line.Send() == Sequences{4, 5});
+  }
+  SECTION("by the collector's smaller one") {
+    line.Welcome(1, 2);
+    CHECK(line.Send() == Sequences{1, 2});
+  }
+  SECTION("not by the collector's larger one") {
+    line.Welcome(1, 100);
+    CHECK(line.Send() == Sequences{1, 2, 3});
+  }
+}
+
+TEST_CASE("the window bounds bytes, but lets one batch of any size pass", "[shipper][session]") {
+  SessionOptions options;
+  options.window_bytes = 5000;
+  Line line(options);
+  line.Welcome();
+  for (int i = 0; i < 4; ++i) line.queue.Push(MakeBatch(20, 1000));
+  CHECK(line.Send() == Sequences{1});
+  line.Ack(1);
+  CHECK(line.Send() == Sequences{2});
+}
+
+TEST_CASE("an acknowledgement said twice changes nothing, one from the future is a fault",
+          "[shipper][session]") {
+  Line line;
+  line.Welcome();
+  line.Push(2);
+  line.Send();
+  CHECK(line.Ack(1).empty());
+  CHECK(line.Ack(1).empty());
+  CHECK(line.queue.acknowledged_lines() == 1);
+  CHECK(ClosedWith(line.Ack(3)) == Kind::kProtocol);
+  CHECK(line.queue.acknowledged_lines() == 1);
+  CHECK(line.Ack(2).empty());  // too late: the session is over
+  CHECK(line.queue.acknowledged_lines() == 1);
+}
+
+TEST_CASE("an acknowledgement may overtake what is being sent again", "[shipper][session]") {
+  Line line;
+  line.Welcome();
+  line.Push(4);
+  line.Send();
+  Session again(line.queue, {});
+  again.OnConnected(line.clock.Steady());
+  std::string welcome = wire::Encode(wire::Welcome{});
+  again.OnFrame({FrameType::kWelcome, welcome}, line.clock.Steady());
+  again.NextBatch(line.clock.Steady());
+  std::string ack = wire::Encode(wire::Ack{3});
+  CHECK(again.OnFrame({FrameType::kAck, ack}, line.clock.Steady()).empty());
+  auto frame = again.NextBatch(line.clock.Steady());
+  REQUIRE(frame);
+  CHECK(DecodeFrame(*frame).header.sequence == 4);
+}
+
+TEST_CASE("a rejected batch is reported and the next ones follow", "[shipper][session]") {
+  Line line;
+  line.Welcome();
+  line.Push(2);
+  line.Send();
+  CHECK(line.Receive(FrameType::kReject, wire::Reject{1, "entries too old"}) ==
+        Actions{Session::Report{"the collector rejected a batch", "entries too old"}});
+  CHECK(line.Receive(FrameType::kReject, wire::Reject{1, "again"}).empty());
+  CHECK(line.Ack(2).empty());
+  CHECK(line.queue.acknowledged_lines() == 1);
+  CHECK(line.Send() == Sequences{3});  // the gap
+  CHECK(ClosedWith(line.Receive(FrameType::kReject, wire::Reject{9, "?"})) == Kind::kProtocol);
+}
+
+TEST_CASE("slow down pauses new batches for that long", "[shipper][session]") {
+  Line line;
+  line.Welcome();
+  line.Push(2);
+  CHECK(line.Receive(FrameType::kSlowDown, wire::SlowDown{700, "disk"}).empty());
+  CHECK(line.Send().empty());
+  CHECK(line.session.deadline() == line.clock.Steady() + 700ms);
+  line.clock.Advance(699ms);
+  CHECK(line.Send().empty());
+  line.clock.Advance(1ms);
+  CHECK(line.Tick().empty());
+  CHECK(line.session.deadline() > line.clock.Steady());
+  CHECK(line.Send() == Sequences{1, 2});
+}
+
+TEST_CASE("a pause is bounded, whatever the collector asks for", "[shipper][session]") {
+  Line line;
+  line.Welcome();
+  line.Push(1);
+  line.Receive(FrameType::kSlowDown, wire::SlowDown{4'000'000'000U, "for ever"});
+  line.clock.Advance(60s);
+  CHECK(line.Send() == Sequences{1});
+}
+
+TEST_CASE("silence is answered by a ping, and more silence by the end", "[shipper][session]") {
+  SessionOptions options;
+  options.metrics_interval = 1h;
+  Line line(options);
+  line.Welcome();
+  CHECK(line.session.deadline() == line.clock.Steady() + 15s);
+  line.clock.Advance(15s);
+  CHECK(line.Tick() == Actions{Session::SendPing{1}});
+  SECTION("a pong ends the wait") {
+    line.clock.Advance(14s);
+    CHECK(line.Receive(FrameType::kPong, wire::Pong{1}).empty());
+    line.clock.Advance(1s);
+    CHECK(line.Tick().empty());
+    line.clock.Advance(14s);
+    CHECK(line.Tick() == Actions{Session::SendPing{2}});
+  }
+  SECTION("no answer") {
+    line.clock.Advance(14s);
+    CHECK(line.Tick().empty());
+    line.clock.Advance(1s);
+    CHECK(ClosedWith(line.Tick()) == Kind::kTimeout);
+    CHECK(line.Send().empty());
+    CHECK(line.session.welcomed());
+  }
+}
+
+TEST_CASE("a collector that answers pings and never acknowledges is left", "[shipper][session]") {
+  Line line;
+  line.Welcome();
+  line.Push(1);
+  line.Send();
+  for (int i = 0; i < 29; ++i) {
+    line.clock.Advance(1s);
+    line.Receive(FrameType::kPong, wire::Pong{1});
+    for (const auto& action : line.Tick()) {
+      CHECK_FALSE(std::holds_alternative<Session::Close>(action));
+    }
+  }
+  line.clock.Advance(1s);
+  CHECK(ClosedWith(line.Tick()) == Kind::kTimeout);
+}
+
+TEST_CASE("with nothing unacknowledged no acknowledgement is missed", "[shipper][session]") {
+  Line line;
+  line.Welcome();
+  for (int i = 0; i < 100; ++i) {
+    line.clock.Advance(1s);
+    line.Receive(FrameType::kPong, wire::Pong{1});
+    for (const auto& action : line.Tick()) {
+      CHECK_FALSE(std::holds_alternative<Session::Close>(action));
+    }
+  }
+  line.Push(1);
+  CHECK(line.Send() == Sequences{1});
+  CHECK(line.Tick().empty());  // the wait starts with the batch
+}
+
+TEST_CASE("no welcome in time is the end", "[shipper][session]") {
+  Line line;
+  line.clock.Advance(9999ms);
+  CHECK(line.Tick().empty());
+  line.clock.Advance(1ms);
+  CHECK(ClosedWith(line.Tick()) == Kind::kTimeout);
+  CHECK_FALSE(line.session.welcomed());
+}
+
+TEST_CASE("metrics go right after the welcome and every fifteen seconds", "[shipper][session]") {
+  Line line;
+  CHECK(line.Welcome() == Actions{Session::SendMetrics{}});
+  line.clock.Advance(14s);
+  line.Receive(FrameType::kPong, wire::Pong{});
+  CHECK(line.Tick().empty());
+  line.clock.Advance(1s);
+  CHECK(line.Tick() == Actions{Session::SendMetrics{}});
+  CHECK(line.Tick().empty());
+}
+
+TEST_CASE("a ping is answered with its number", "[shipper][session]") {
+  Line line;
+  line.Welcome();
+  CHECK(line.Receive(FrameType::kPing, wire::Ping{99}) == Actions{Session::SendPong{99}});
+}
+
+TEST_CASE("goodbye ends the connection, as a refusal when it says so", "[shipper][session]") {
+  Line line;
+  const bool retry = GENERATE(true, false);
+  const bool welcomed = GENERATE(true, false);
+  if (welcomed) line.Welcome();
+  CHECK(ClosedWith(line.Receive(FrameType::kGoodbye, wire::Goodbye{"bye", retry})) ==
+        (retry ? Kind::kGoodbye : Kind::kRefused));
+}
+
+TEST_CASE("frames out of place or broken are faults", "[shipper][session]") {
+  Line line;
+  SECTION("before the welcome") { CHECK(ClosedWith(line.Ack(1)) == Kind::kProtocol); }
+  SECTION("a second welcome") {
+    line.Welcome();
+    CHECK(ClosedWith(line.Welcome()) == Kind::kProtocol);
+  }
+  SECTION("what only agents send") {
+    line.Welcome();
+    CHECK(ClosedWith(line.Receive(FrameType::kHello, wire::Hello{})) == Kind::kProtocol);
+  }
+  SECTION("a payload that does not decode") {
+    line.Welcome();
+    auto type = GENERATE(FrameType::kAck, FrameType::kReject, FrameType::kSlowDown,
+                         FrameType::kGoodbye, FrameType::kPing);
+    CHECK(ClosedWith(line.session.OnFrame({type, "\xFF\xFF"}, line.clock.Steady())) ==
+          Kind::kProtocol);
+  }
+}
+
+}  // namespace
+}  // namespace dunlin::shipper

@@ -1,0 +1,188 @@
+#include "shipper/shipper.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "tests/shipper/scripted_collector.h"
+#include "tests/support/catch.h"
+#include "tests/support/loop_runner.h"
+
+namespace dunlin::shipper {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::RunUntil;
+using testing::ScriptedCollector;
+using wire::Output;
+
+struct Rig {
+  explicit Rig(ShipperOptions options = {}, bool with_collector = true) {
+    if (with_collector) {
+      options.sender.emplace();
+      options.sender->collectors = {collector.address()};
+      options.sender->retry = {5ms, 20ms};
+    }
+    shipper = std::make_unique<Shipper>(loop, SystemClock(), std::move(options));
+  }
+  void Write(std::string_view bytes, Output output = Output::kStdout) {
+    while (!bytes.empty()) {
+      auto room = shipper->Reserve(output, bytes.size());
+      std::size_t size = std::min(room.size(), bytes.size());
+      std::memcpy(room.data(), bytes.data(), size);
+      shipper->Commit(output, size);
+      bytes.remove_prefix(size);
+    }
+  }
+  void Flush() {
+    bool flushed = false;
+    shipper->Flush([&] { flushed = true; });
+    RunUntil(loop, [&] { return flushed; });
+  }
+  void CheckIdentity() const {
+    LineAccount a = shipper->Account();
+    CHECK(a.captured == a.acknowledged + a.queued + a.spooled + a.dropped);
+  }
+
+  net::Loop loop;
+  ScriptedCollector collector{loop};
+  std::unique_ptr<Shipper> shipper;
+};
+
+TEST_CASE("what is written arrives, byte for byte", "[shipper]") {
+  Rig rig;
+  rig.shipper->Start();
+  std::string out;
+  for (int i = 0; i < 5000; ++i)
+    out += "line " + std::to_string(i * 7919) + std::string("\0\xFF\r", 3) + "\n";
+  out += "\n\nno newline at the end";
+  rig.Write(out);
+  rig.Write("error\n", Output::kStderr);
+  rig.CheckIdentity();
+  rig.shipper->Finish(Output::kStdout);
+  rig.Flush();
+  CHECK(rig.collector.Text(Output::kStdout) == out);
+  CHECK(rig.collector.Text(Output::kStderr) == "error\n");
+  CHECK(rig.collector.entries.back().output == Output::kStdout);
+  CHECK(rig.shipper->Account() == LineAccount{5004, 5004, 0, 0, 0});
+  CHECK_FALSE(rig.shipper->oldest_unsent());
+}
+
+TEST_CASE("a batch leaves when it is old enough, without another line", "[shipper]") {
+  ShipperOptions options;
+  options.batcher.batch_age = 20ms;
+  Rig rig(std::move(options));
+  rig.shipper->Start();
+  rig.Write("alone\n");
+  RunUntil(rig.loop, [&] { return rig.collector.durable_lines() == 1; });
+}
+
+TEST_CASE("a batch leaves when it is full, without waiting for its age", "[shipper]") {
+  ShipperOptions options;
+  options.batcher.batch_age = 1h;
+  options.batcher.idle_batch_age = 1h;
+  Rig rig(std::move(options));
+  rig.shipper->Start();
+  rig.Write(std::string(1000, 'x') + "\n");
+  CHECK(rig.shipper->queue().batches() == 0);
+  for (int i = 0; i < 140; ++i) rig.Write(std::string(1000, 'x') + "\n");
+  CHECK(rig.shipper->queue().batches() == 1);
+  rig.CheckIdentity();
+}
+
+TEST_CASE("without a collector lines are counted as dropped for that reason", "[shipper]") {
+  Rig rig({}, /*with_collector=*/false);
+  rig.shipper->Start();
+  rig.Write("a\nb\n");
+  rig.CheckIdentity();
+  rig.Flush();
+  CHECK(rig.shipper->Account() == LineAccount{2, 0, 0, 0, 2});
+  CHECK(rig.shipper->queue().dropped()[static_cast<std::size_t>(DropReason::kNoCollector)] ==
+        Dropped{2, 2});
+}
+
+std::string Noise(std::size_t lines) {
+  std::string text;
+  std::uint64_t state = 1;
+  for (std::size_t i = 0; i < lines; ++i) {
+    for (int b = 0; b < 99; ++b) {
+      state = state * 6364136223846793005U + 1442695040888963407U;
+      text.push_back(static_cast<char>('!' + (state >> 33) % 90));
+    }
+    text.push_back('\n');
+  }
+  return text;
+}
+
+TEST_CASE("block: room ends at the limit, comes back with acknowledgements, nothing is lost",
+          "[shipper]") {
+  ShipperOptions options;
+  options.queue = {200'000, WhenFull::kBlock};
+  Rig rig(std::move(options));
+  rig.collector.CloseListener();
+  rig.shipper->Start();
+  const std::string text = Noise(20'000);
+  std::size_t written = 0;
+  bool resumed = true;
+  auto pump = [&] {
+    while (rig.shipper->has_room() && written < text.size()) {
+      std::size_t size = std::min<std::size_t>(10'000, text.size() - written);
+      rig.Write(std::string_view(text).substr(written, size));
+      written += size;
+    }
+  };
+  pump();
+  CHECK_FALSE(rig.shipper->has_room());
+  CHECK(written < 600'000);
+  CHECK(rig.shipper->queue().bytes() < 200'000 + 150'000);
+  rig.shipper->on_room = [&] {
+    resumed = true;
+    pump();
+  };
+  resumed = false;
+  rig.collector.OpenListener();
+  RunUntil(rig.loop, [&] { return written == text.size(); });
+  CHECK(resumed);
+  rig.Flush();
+  CHECK(rig.collector.Text(Output::kStdout) == text);
+  CHECK(rig.shipper->Account() == LineAccount{20'000, 20'000, 0, 0, 0});
+}
+
+TEST_CASE("drop-oldest: memory stays at its limit and the gap equals the counter", "[shipper]") {
+  ShipperOptions options;
+  options.queue = {200'000, WhenFull::kDropOldest};
+  Rig rig(std::move(options));
+  rig.collector.CloseListener();
+  rig.shipper->Start();
+  for (int i = 0; i < 20; ++i) {
+    rig.Write(Noise(1000));
+    CHECK(rig.shipper->queue().bytes() <= 200'000);
+    rig.CheckIdentity();
+  }
+  rig.collector.OpenListener();
+  rig.Flush();
+  auto dropped = rig.shipper->queue().dropped()[static_cast<std::size_t>(DropReason::kMemoryFull)];
+  CHECK(dropped.lines > 10'000);
+  std::uint64_t in_gaps = 0;
+  for (const wire::Gap& gap : rig.collector.gaps) in_gaps += gap.lines;
+  CHECK(in_gaps == dropped.lines);
+  CHECK(rig.collector.durable_lines() == 20'000 - dropped.lines);
+  rig.CheckIdentity();
+}
+
+TEST_CASE("giving up counts what was not acknowledged", "[shipper]") {
+  Rig rig;
+  rig.collector.acknowledge = false;
+  rig.shipper->Start();
+  rig.Write("a\nb\n");
+  rig.shipper->Flush([] {});
+  RunUntil(rig.loop, [&] { return rig.collector.durable_lines() == 2; });
+  rig.Write("c\n");
+  rig.shipper->Abandon();
+  CHECK(rig.shipper->Account() == LineAccount{3, 0, 0, 0, 3});
+}
+
+}  // namespace
+}  // namespace dunlin::shipper

@@ -10,6 +10,7 @@
 #include "protocol/http/parser.h"
 #include "protocol/net/address.h"
 #include "protocol/net/connection.h"
+#include "protocol/net/loop.h"
 
 namespace dunlin::server {
 
@@ -23,18 +24,21 @@ struct HttpServerOptions {
       std::chrono::seconds(60)};  // for the peer to take an answer
 };
 
-/// Answers one request; call once, on the loop thread. Calling it after the client has gone does
-/// nothing.
+/// Answers one request; call once, on the loop thread. Calling it after the client or the server
+/// has gone does nothing. Dropped on the loop thread without a call, the answer is 500. An answer
+/// with "Connection: close" closes the connection.
 using Responder = std::function<void(http::Response)>;
 
-/// Set once the client has gone, so that long work can stop early. Readable from any thread.
+/// Set once the client has gone or sends no more, so that long work can stop early; an answer is
+/// still sent if anyone is there to take it. Readable from any thread.
 using Cancelled = std::shared_ptr<const std::atomic<bool>>;
 
 using RequestHandler = std::function<void(http::Request, Responder, Cancelled)>;
 
 /// HTTP/1.1 on a listener: parsing, keep-alive, limits and time-outs. One request of a connection
-/// at a time; pipelined ones wait. The handler runs on the loop thread and may answer later. Loop
-/// thread only.
+/// at a time; pipelined ones wait. A message that cannot be parsed is answered with its status and
+/// the connection closed. The handler runs on the loop thread, may answer at once or later, and
+/// must not destroy the server. Destroying the server drops its connections. Loop thread only.
 class HttpServer {
  public:
   /// Errors as net::Listener::Listen.

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <string>
+
+#include "protocol/wire/batch.h"
+#include "protocol/wire/frame.h"
+#include "protocol/wire/messages.h"
+
+namespace dunlin::wire {
+
+/// The conversation of docs/wire-format.md, "Example": the agent of one container sends two lines.
+inline Hello ExampleHello() {
+  Hello hello;
+  hello.agent_version = "0.1.0";
+  for (std::uint8_t i = 0; i < 16; ++i) {
+    hello.agent_id[i] = static_cast<std::uint8_t>(0xA0 + i);
+    hello.boot_id[i] = static_cast<std::uint8_t>(0xB0 + i);
+  }
+  hello.project = "shop";
+  hello.service = "web";
+  hello.deployment = "v7";
+  hello.container = "web-1";
+  hello.host = "node-3";
+  hello.labels = {{"zone", "b"}};
+  return hello;
+}
+
+inline Welcome ExampleWelcome() {
+  Welcome welcome;
+  welcome.collector_version = "0.1.0";
+  for (std::uint8_t i = 0; i < 16; ++i) {
+    welcome.collector_id[i] = static_cast<std::uint8_t>(0xC0 + i);
+  }
+  welcome.max_frame_bytes = kMaxFramePayloadBytes;
+  welcome.max_unacknowledged_batches = 64;
+  return welcome;
+}
+
+inline BatchHeader ExampleBatchHeader() {
+  return {.sequence = 1, .base_monotonic_ns = 5'000'000'000, .gaps = {}};
+}
+
+/// "GET /" at stdout and, 1.5 ms later, "slow" at stderr, which ended there without a newline.
+inline Columns ExampleColumns() {
+  Columns columns;
+  columns.runs = {{Output::kStdout, 1, 1'767'225'600'000'000'000},
+                  {Output::kStderr, 1, 1'767'225'600'001'500'000}};
+  columns.line_lengths = {5, 4};
+  columns.lines = "GET /\nslow\n";
+  columns.marks = {{.entry = 1, .unterminated = true}};
+  return columns;
+}
+
+/// What the agent sends, and what the collector answers.
+inline std::string ExampleFromAgent() {
+  std::string bytes(kPreface);
+  AppendFrame(bytes, FrameType::kHello, Encode(ExampleHello()));
+  BatchEncoder().AppendBatchFrame(bytes, ExampleBatchHeader(), ExampleColumns());
+  return bytes;
+}
+
+inline std::string ExampleFromCollector() {
+  std::string bytes;
+  AppendFrame(bytes, FrameType::kWelcome, Encode(ExampleWelcome()));
+  AppendFrame(bytes, FrameType::kAck, Encode(Ack{1}));
+  return bytes;
+}
+
+}  // namespace dunlin::wire

@@ -29,7 +29,7 @@ TEST_CASE("queries give the results of the evaluation cases", "[logql][cases]") 
       ++count;
     }
   }
-  CHECK(count >= 20);
+  CHECK(count >= 80);
 }
 
 }  // namespace

@@ -43,7 +43,8 @@ build|libsqlite3-dev|state of the controller
 build|libcurl4-openssl-dev|HTTP client of the controller and the command line
 build|libtomlplusplus-dev|configuration files
 build|libcli11-dev|command lines
-test|catch2|unit tests
+build|catch2|unit tests, which CMake configures along with the programs
+build|curl|quickstart's requests
 test|python3|integration tests
 test|zstd|baseline of the benchmarks, corpus files
 peers|prometheus|scrapes all programs; promtool checks their metrics

@@ -101,9 +101,9 @@ agents() {
 stop_demo() {
   [ $deployed = 1 ] || return 0
   local i pid
-  if alive "$controller_pid"; then
-    http -o /dev/null -X POST "$controller_url/services/demo/stop" 2>/dev/null
-    for ((i = 0; i < 100; i++)); do
+  if alive "$controller_pid" &&
+    http -f -o /dev/null -X POST "$controller_url/services/demo/stop" 2>/dev/null; then
+    for ((i = 0; i < 150; i++)); do
       [ -n "$(agents)" ] || return 0
       sleep 0.1
     done

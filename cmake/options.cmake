@@ -13,8 +13,14 @@ if(DUNLIN_SANITIZE)
   target_compile_options(dunlin_options INTERFACE -fsanitize=${DUNLIN_SANITIZE} -fno-sanitize=vptr
     -fno-sanitize-recover=all -fno-omit-frame-pointer
     # g++ 12 sees false uninitialised reads in instrumented std::variant and std::regex.
-    -Wno-maybe-uninitialized)
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   target_link_options(dunlin_options INTERFACE -fsanitize=${DUNLIN_SANITIZE})
+endif()
+
+if(DUNLIN_FUZZ)
+  # Coverage for the fuzzer to steer by; its main function comes with the targets in tests/fuzz.
+  target_compile_options(dunlin_options INTERFACE -fsanitize=fuzzer-no-link)
+  target_link_options(dunlin_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
 add_library(dunlin_no_exceptions INTERFACE)

@@ -43,9 +43,9 @@ build|libsqlite3-dev|state of the controller
 build|libcurl4-openssl-dev|HTTP client of the controller and the command line
 build|libtomlplusplus-dev|configuration files
 build|libcli11-dev|command lines
-build|catch2|unit tests, which CMake configures along with the programs
+build|catch2|unit tests: CMake configures them along with the programs
+build|python3|integration tests, likewise
 build|curl|quickstart's requests
-test|python3|integration tests
 test|zstd|baseline of the benchmarks, corpus files
 peers|prometheus|scrapes all programs; promtool checks their metrics
 peers|caddy|edge of zero-downtime deploys
@@ -63,7 +63,11 @@ fail() {
 }
 
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
-available() { apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'; }
+available() {
+  local policy
+  policy=$(LC_ALL=C apt-cache policy "$1" 2>/dev/null)
+  [[ $policy =~ Candidate:\ [^\(] ]]
+}
 
 # The first alternative that is installed, else the first that can be.
 choose() {

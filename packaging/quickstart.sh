@@ -46,6 +46,9 @@ while [ $# -gt 0 ]; do
   shift
 done
 
+# Variables meant for other programs of this machine would configure these, too.
+for variable in "${!DUNLIN_@}"; do unset "$variable"; done
+
 bin=$PWD/build/release/bin
 step_name="start"
 step_log=""
@@ -271,7 +274,6 @@ echo "ready on $controller_url"
 
 step "deploy: PUT /deploys/demo" "$logs/controller.log"
 export DUNLIN_CONTROLLER=$controller_url DUNLIN_COLLECTOR_URL=$collector_url
-unset DUNLIN_TOKEN_FILE
 # shellcheck disable=SC2016 # for the demo's own shell
 demo='
 n=0

@@ -140,9 +140,9 @@ disable_services() {
         */systemd/system/*.service | */systemd/system/*.socket | */systemd/system/*.timer)
           if command -v systemctl >/dev/null; then
             as_root systemctl --quiet disable "$name" >/dev/null 2>&1 || true
-          fi
-          if command -v deb-systemd-helper >/dev/null; then
-            as_root deb-systemd-helper disable "$name" >/dev/null 2>&1 || true
+          else
+            # No systemd here yet; if it comes later, it must not find them enabled.
+            as_root find /etc/systemd/system -type l -lname "*/$name" -delete
           fi
           ;;
         /etc/init.d/*)

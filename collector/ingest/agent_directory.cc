@@ -97,9 +97,9 @@ void AgentDirectory::ForgetSome(LogTime now) {
   }
 }
 
-collector::AgentCounts AgentDirectory::Count(LogTime now) const {
+AgentDirectory::Counts AgentDirectory::Count(LogTime now) const {
   std::lock_guard lock(mutex_);
-  collector::AgentCounts counts;
+  Counts counts;
   for (const auto& [id, agent] : agents_) {
     if (agent.connected) {
       ++counts.ok;

@@ -118,9 +118,9 @@ bool IsActive(const RolloutState& state) {
       return true;
     case Status::kHealthy:
     case Status::kUnhealthy:
+    case Status::kStopped:
       return !state.settled;
     case Status::kPending:
-    case Status::kStopped:
     case Status::kRetired:
     case Status::kFailed:
     case Status::kCancelled:

@@ -82,7 +82,9 @@ struct RolloutState {
   Status status = Status::kPending;
   Step step = Step::kAccept;
   ContainerId container;  // of this version; empty until allocated
-  ContainerId previous;   // of the version to stop after the switch; empty: none
+  /// To be stopped after the switch: the container of the version before. In STOPPED, its own.
+  /// Empty: none.
+  ContainerId previous;
   /// Time used up, not counting time without a controller: in the present step, and in all.
   std::chrono::nanoseconds step_spent{0};
   std::chrono::nanoseconds total_spent{0};

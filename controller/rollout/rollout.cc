@@ -66,6 +66,7 @@ RolloutActions Rollout::Resume() {
       return Switch();
     case Status::kHealthy:
     case Status::kUnhealthy:
+    case Status::kStopped:
       if (state_.previous.empty()) return Settle();
       return {action::Observe{state_.previous}};
     case Status::kRollingBack:
@@ -75,7 +76,6 @@ RolloutActions Rollout::Resume() {
         return {action::Collect{state_.container}};
       }
       return {action::Observe{state_.container}};
-    case Status::kStopped:
     case Status::kRetired:
     case Status::kFailed:
     case Status::kCancelled:
@@ -92,7 +92,8 @@ RolloutActions Rollout::OnAllocated(const event::Allocated& allocated) {
 }
 
 RolloutActions Rollout::OnDone() {
-  bool ending_previous = state_.status == Status::kHealthy || state_.status == Status::kUnhealthy;
+  bool ending_previous = state_.status == Status::kHealthy || state_.status == Status::kUnhealthy ||
+                         state_.status == Status::kStopped;
   if (removing_) {
     removing_ = false;
     return ending_previous ? Settle() : FinishUndo();
@@ -126,6 +127,7 @@ RolloutActions Rollout::OnObserved(const event::Observed& observed) {
       break;
     case Status::kHealthy:
     case Status::kUnhealthy:
+    case Status::kStopped:
       actions = StopPrevious(seen);
       break;
     case Status::kRollingBack:
@@ -133,7 +135,6 @@ RolloutActions Rollout::OnObserved(const event::Observed& observed) {
       actions = Undo(seen);
       break;
     case Status::kSwitching:  // awaits nothing
-    case Status::kStopped:
     case Status::kRetired:
     case Status::kFailed:
     case Status::kCancelled:

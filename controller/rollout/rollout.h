@@ -138,8 +138,9 @@ struct RolloutLimits {
 
 /// Decides the steps of one deployment: start the new version beside the old one, verify it, make
 /// it the current one, stop the old one; on failure remove the new one and leave the old one
-/// untouched. Does nothing itself and reads no clock: the conductor reports events and performs the
-/// returned actions in order. At most one action of a list awaits an answer, and it is the last.
+/// untouched. A STOPPED version is brought to an end the same way. Does nothing itself and reads no
+/// clock: the conductor reports events and performs the returned actions in order. At most one
+/// action of a list awaits an answer, and it is the last.
 ///
 /// Effects are observed, then acted upon, then recorded, so a run may end anywhere and a new
 /// Rollout made from the last recorded state goes on from there. One thread.

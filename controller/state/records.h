@@ -96,4 +96,16 @@ struct Acceptance {
   std::vector<FieldError> errors;
 };
 
+/// What became of a request to stop a service.
+struct StopAcceptance {
+  enum class Verdict {
+    kAccepted,    // `deployment` is STOPPED and active until its container has ended
+    kNotRunning,  // stopped already, or nothing has ever been HEALTHY
+    kNotFound,
+    kInProgress,  // `deployment` is under way or waits
+  };
+  Verdict verdict = Verdict::kAccepted;
+  std::optional<DeploymentRecord> deployment;
+};
+
 }  // namespace dunlin::controller

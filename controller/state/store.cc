@@ -203,6 +203,49 @@ Result<void> Store::Insert(const ServiceId& service, const DeploymentId& id, con
   return AppendEvent(id, Status::kPending, Step::kAccept, "accepted");
 }
 
+Result<StopAcceptance> Store::Stop(const std::string& project, const std::string& service) {
+  std::lock_guard guard(mutex_);
+  StopAcceptance answer;
+  auto transaction = Transaction::Begin(*database_);
+  if (!transaction) return std::move(transaction).error();
+  auto known = FindService(project, service);
+  if (!known) return std::move(known).error();
+  if (!*known) {
+    answer.verdict = StopAcceptance::Verdict::kNotFound;
+    return answer;
+  }
+  auto open = SelectDeployments("d.service_id = ? AND (d.active = 1 OR d.status = 'PENDING')",
+                                {(*known)->id.text()});
+  if (!open) return std::move(open).error();
+  if (!open->empty()) {
+    answer.verdict = StopAcceptance::Verdict::kInProgress;
+    answer.deployment = std::move(open->front());
+    return answer;
+  }
+  auto current = SelectDeployments("d.id = ? AND d.status IN ('HEALTHY', 'UNHEALTHY')",
+                                   {(*known)->current.text()});
+  if (!current) return std::move(current).error();
+  if (current->empty()) {
+    answer.verdict = StopAcceptance::Verdict::kNotRunning;
+    return answer;
+  }
+  const DeploymentId id = current->front().id;
+  auto update = database_->Prepare(
+      "UPDATE deployments SET status = 'STOPPED', active = 1, settled = 0, step = 'stop', "
+      "step_spent_ns = 0, previous_container_id = (SELECT id FROM containers WHERE deployment_id = "
+      "?1 AND removed_ns IS NULL) WHERE id = ?1");
+  if (!update) return std::move(update).error();
+  if (auto done = update->Bind(1, id.text()).Run(); !done) return std::move(done).error();
+  if (auto done = AppendEvent(id, Status::kStopped, Step::kStop, "stop requested"); !done) {
+    return std::move(done).error();
+  }
+  auto stopped = FindDeployment(id);
+  if (!stopped) return std::move(stopped).error();
+  answer.deployment = std::move(*stopped);
+  if (auto done = transaction->Commit(); !done) return std::move(done).error();
+  return answer;
+}
+
 Result<std::vector<DeploymentRecord>> Store::Claim() {
   std::lock_guard guard(mutex_);
   auto transaction = Transaction::Begin(*database_);
@@ -265,7 +308,7 @@ Result<void> Store::Record(const DeploymentId& id, const RolloutState& state,
   if (!update) return std::move(update).error();
   LogTime now = clock_.Now();
   auto healthy = becomes_current ? std::optional(now) : deployment.healthy;
-  auto finished = finishes ? std::optional(now) : deployment.finished;
+  auto finished = finishes && !deployment.finished ? std::optional(now) : deployment.finished;
   update->Bind(1, StatusName(state.status)).Bind(2, std::int64_t{IsActive(state)});
   update->Bind(3, std::int64_t{state.settled}).Bind(4, StepName(state.step));
   update->Bind(5, std::int64_t{state.step_spent.count()});

@@ -43,6 +43,9 @@ class Store {
   Result<Acceptance> Accept(const std::string& project, const std::string& service,
                             const DeployRequest& request, const IdempotencyKey& key = {});
 
+  /// Marks the service's current version STOPPED, its container to be ended by a rollout.
+  Result<StopAcceptance> Stop(const std::string& project, const std::string& service);
+
   /// Moves waiting deployments, oldest first, to PREPARING where their service has none active and
   /// the limit allows; answers all that became active.
   Result<std::vector<DeploymentRecord>> Claim();
@@ -81,6 +84,9 @@ class Store {
   /// Containers not removed, by age.
   Result<std::vector<ContainerRecord>> LiveContainers();
   Result<std::optional<ContainerRecord>> Container(const ContainerId& id);
+  /// Containers not removed that nothing will end: of deployments that are over and not current,
+  /// and awaited by no rollout.
+  Result<std::vector<ContainerRecord>> Orphans();
 
   /// Writes and syncs a few bytes: whether a 202 could be promised now.
   Result<void> CheckWritable();

@@ -254,6 +254,15 @@ Result<std::vector<ContainerRecord>> Store::LiveContainers() {
   return SelectContainers("c.removed_ns IS NULL", {});
 }
 
+Result<std::vector<ContainerRecord>> Store::Orphans() {
+  std::lock_guard guard(mutex_);
+  return SelectContainers(
+      "c.removed_ns IS NULL AND d.active = 0 AND (d.id IS NOT s.current_deployment_id OR "
+      "d.status = 'STOPPED') AND NOT EXISTS (SELECT 1 FROM deployments a WHERE a.active = 1 AND "
+      "a.previous_container_id = c.id)",
+      {});
+}
+
 Result<std::optional<ContainerRecord>> Store::Container(const ContainerId& id) {
   std::lock_guard guard(mutex_);
   auto found = SelectContainers("c.id = ?", {id.text()});

@@ -156,6 +156,23 @@ TEST_CASE("rollout kills what outlives its grace period and says when even that 
   CHECK(rollout.state().warnings == std::vector<std::string>{"previous_not_stopped"});
 }
 
+TEST_CASE("rollout stops a version that was asked to stop and keeps it STOPPED",
+          "[controller][rollout]") {
+  RolloutState state;
+  state.status = Status::kStopped;
+  state.step = Step::kStop;
+  state.container = kNew;
+  state.previous = kNew;
+  Rollout rollout = NewRollout(state);
+  CHECK(Effects(rollout.On(event::Resumed{})) == RolloutActions{action::Observe{kNew}});
+  CHECK(Effects(rollout.On(Saw(Running(true)))) == RolloutActions{action::Stop{kNew}});
+  rollout.On(event::Done{});
+  CHECK(Effects(rollout.On(Saw(Exited(0)))) == RolloutActions{action::Remove{kNew}});
+  rollout.On(event::Done{});
+  CHECK(rollout.state().status == Status::kStopped);
+  CHECK(rollout.state().settled);
+}
+
 TEST_CASE("rollout does not ask twice for a stop that an earlier run began",
           "[controller][rollout]") {
   RolloutState state;

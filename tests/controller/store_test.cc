@@ -246,6 +246,65 @@ TEST_CASE("store makes a HEALTHY deployment current and retires the one before",
   CHECK((*store->Service("default", "web"))->current == second.deployment);
 }
 
+TEST_CASE("store calls a container an orphan only when nothing will end it",
+          "[controller][store]") {
+  StoreFixture store;
+  auto orphans = [&] {
+    auto found = store->Orphans();
+    REQUIRE(found);
+    return found->size();
+  };
+  auto first = store.Deploy("web");
+  store.Claim();
+  ContainerRecord old = store.Allocate(first.deployment);
+  CHECK(orphans() == 0);  // being rolled out
+  store.MakeHealthy(first.deployment);
+  store.Settle(first.deployment);
+  CHECK(orphans() == 0);  // current
+  auto second = store.Deploy("web");
+  store.Claim();
+  store.Allocate(second.deployment);
+  store.MakeHealthy(second.deployment);
+  CHECK(orphans() == 0);  // awaited by the second
+  store.Settle(second.deployment);
+  CHECK(orphans() == 1);
+  REQUIRE(store->MarkRemoved(old.id));
+  CHECK(orphans() == 0);
+}
+
+TEST_CASE("store stops the current version and nothing else", "[controller][store]") {
+  StoreFixture store;
+  using Verdict = StopAcceptance::Verdict;
+  auto stop = [&] {
+    auto answer = store->Stop("default", "web");
+    REQUIRE(answer);
+    return *answer;
+  };
+  CHECK(stop().verdict == Verdict::kNotFound);
+  auto first = store.Deploy("web");
+  CHECK(stop().verdict == Verdict::kInProgress);
+  store.Claim();
+  ContainerRecord container = store.Allocate(first.deployment);
+  store.MakeHealthy(first.deployment);
+  CHECK(stop().verdict == Verdict::kInProgress);  // still settling
+  store.Settle(first.deployment);
+
+  auto accepted = stop();
+  CHECK(accepted.verdict == Verdict::kAccepted);
+  REQUIRE(accepted.deployment);
+  CHECK(accepted.deployment->state.status == Status::kStopped);
+  CHECK(accepted.deployment->state.previous == container.id);
+  CHECK(IsActive(accepted.deployment->state));
+  store.Reopen();
+  CHECK(store->ActiveDeployments()->size() == 1);
+
+  auto second = store.Deploy("web");
+  CHECK(store.Claim().empty());
+  store.Settle(first.deployment);
+  CHECK(store.Get(first.deployment).state.status == Status::kStopped);
+  CHECK(store.Claim() == std::vector{second.deployment});
+}
+
 TEST_CASE("store changes health of the current version only", "[controller][store]") {
   StoreFixture store;
   auto first = store.Deploy("web");

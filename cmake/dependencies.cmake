@@ -19,6 +19,7 @@ endfunction()
 
 dunlin_dependency(uv libuv ARCHIVE libuv_a.a)
 dunlin_dependency(zstd libzstd ARCHIVE libzstd.a)
+dunlin_dependency(zlib zlib)
 dunlin_dependency(cares libcares ARCHIVE libcares.a)
 dunlin_dependency(xxhash libxxhash)
 dunlin_dependency(prometheus prometheus-cpp-core)

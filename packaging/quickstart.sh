@@ -46,6 +46,9 @@ while [ $# -gt 0 ]; do
   shift
 done
 
+# Variables meant for other programs of this machine would configure these, too.
+for variable in "${!DUNLIN_@}"; do unset "$variable"; done
+
 bin=$PWD/build/release/bin
 step_name="start"
 step_log=""
@@ -101,9 +104,9 @@ agents() {
 stop_demo() {
   [ $deployed = 1 ] || return 0
   local i pid
-  if alive "$controller_pid"; then
-    http -o /dev/null -X POST "$controller_url/services/demo/stop" 2>/dev/null
-    for ((i = 0; i < 100; i++)); do
+  if alive "$controller_pid" &&
+    http -f -o /dev/null -X POST "$controller_url/services/demo/stop" 2>/dev/null; then
+    for ((i = 0; i < 150; i++)); do
       [ -n "$(agents)" ] || return 0
       sleep 0.1
     done
@@ -271,7 +274,6 @@ echo "ready on $controller_url"
 
 step "deploy: PUT /deploys/demo" "$logs/controller.log"
 export DUNLIN_CONTROLLER=$controller_url DUNLIN_COLLECTOR_URL=$collector_url
-unset DUNLIN_TOKEN_FILE
 # shellcheck disable=SC2016 # for the demo's own shell
 demo='
 n=0

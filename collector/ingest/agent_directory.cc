@@ -97,9 +97,9 @@ void AgentDirectory::ForgetSome(LogTime now) {
   }
 }
 
-AgentDirectory::Counts AgentDirectory::Count(LogTime now) const {
+collector::AgentCounts AgentDirectory::Count(LogTime now) const {
   std::lock_guard lock(mutex_);
-  Counts counts;
+  collector::AgentCounts counts;
   for (const auto& [id, agent] : agents_) {
     if (agent.connected) {
       ++counts.ok;

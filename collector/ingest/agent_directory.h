@@ -8,6 +8,7 @@
 #include <string>
 
 #include "collector/ingest/agent_identity.h"
+#include "collector/metrics/collector_metrics.h"
 #include "protocol/base/clock.h"
 #include "protocol/wire/messages.h"
 
@@ -32,12 +33,7 @@ class AgentDirectory {
   void Disconnected(const RandomId& agent, const RandomId& boot, LogTime now);
   void KeepMetrics(const RandomId& agent, wire::Metrics metrics, LogTime now);
 
-  struct Counts {
-    std::uint64_t ok = 0;     // connected
-    std::uint64_t stale = 0;  // were, not long ago
-    std::uint64_t gone = 0;
-  };
-  Counts Count(LogTime now) const;
+  collector::AgentCounts Count(LogTime now) const;
 
   /// The metrics of all agents as one page in the Prometheus text format: each family once, its
   /// samples labelled with project, service, deployment, container and host of their agent, plus

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "protocol/base/secret.h"
 #include "protocol/base/text.h"
 #include "protocol/wire/batch.h"
 
@@ -19,17 +20,6 @@ action::Send SendMessage(wire::FrameType type, const Message& message) {
   action::Send send;
   wire::AppendFrame(send.bytes, type, wire::Encode(message));
   return send;
-}
-
-/// Takes as long for any guess of the right length, so that a token cannot be found byte by byte.
-bool EqualInConstantTime(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  unsigned difference = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    difference |=
-        static_cast<unsigned>(static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i]));
-  }
-  return difference == 0;
 }
 
 }  // namespace

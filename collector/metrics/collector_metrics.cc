@@ -1,6 +1,7 @@
 #include "collector/metrics/collector_metrics.h"
 
 #include <string>
+#include <utility>
 
 namespace dunlin::collector {
 namespace {
@@ -228,6 +229,16 @@ void AddStoreMetrics(metrics::Registry& registry, store::Store& store) {
     out.Gauge("dunlin_store_newest_timestamp_seconds",
               "Time of the newest entry as Unix time, 0 when there is none.",
               SecondsOf(s.newest_time_ns));
+  });
+}
+
+void AddAgentMetrics(metrics::Registry& registry, std::function<AgentCounts()> count) {
+  registry.OnScrape([count = std::move(count)](metrics::Snapshot& out) {
+    AgentCounts counts = count();
+    const char* help = "Agents the collector has heard of, by whether they are connected.";
+    out.Gauge("dunlin_agents", help, AsDouble(counts.ok), {{"state", "ok"}});
+    out.Gauge("dunlin_agents", help, AsDouble(counts.stale), {{"state", "stale"}});
+    out.Gauge("dunlin_agents", help, AsDouble(counts.gone), {{"state", "gone"}});
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <string_view>
 
 #include "collector/store/store.h"
@@ -80,5 +81,15 @@ class CollectorMetrics {
 /// Adds dunlin_store_*, read from Store::Stats() at each scrape. The registry is not scraped after
 /// the store is gone.
 void AddStoreMetrics(metrics::Registry& registry, store::Store& store);
+
+/// Agents by what the collector knows of them: the `state` label.
+struct AgentCounts {
+  std::uint64_t ok = 0;     // connected
+  std::uint64_t stale = 0;  // were, not long ago
+  std::uint64_t gone = 0;
+};
+
+/// Adds dunlin_agents, counted at each scrape.
+void AddAgentMetrics(metrics::Registry& registry, std::function<AgentCounts()> count);
 
 }  // namespace dunlin::collector

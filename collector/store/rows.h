@@ -18,7 +18,8 @@ struct Row {
 };
 
 /// Decoded entries in order of arrival. `text` is memory for lines to point into when nothing else
-/// holds them.
+/// holds them. Batches are moved from thread to thread, and a short std::string moves its bytes: a
+/// string that lines point into is given room for 32 bytes or more before the first of them.
 struct RowBatch {
   std::vector<LabelSet> streams;
   std::vector<LabelSet> metadata{LabelSet{}};

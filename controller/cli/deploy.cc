@@ -111,14 +111,14 @@ class Wait {
 
   /// Progress is worth showing but not worth failing for.
   void ShowNewEvents() {
-    auto asked =
-        Ask(context_, Server::kController, Join("/deployments/", deployment_.id, "/events"));
+    auto asked = Ask(context_, Server::kController,
+                     Join("/deployments/", deployment_.id, "/events?after=", last_event_));
     auto* response = std::get_if<http::Response>(&asked);
     if (response == nullptr) return;
     auto events = ParseEvents(response->body);
     if (!events) return;
-    for (; shown_events_ < events->size(); ++shown_events_) {
-      const EventView& event = (*events)[shown_events_];
+    for (const EventView& event : *events) {
+      last_event_ = std::max(last_event_, event.sequence);
       auto since = event.time && deployment_.created ? *event.time - *deployment_.created : 0ns;
       context_.terminal.Print(RenderEvent(context_.terminal, event, since));
     }
@@ -135,7 +135,7 @@ class Wait {
   const Context& context_;
   const DeployCommand& command_;
   DeploymentView deployment_;
-  std::size_t shown_events_ = 0;
+  std::int64_t last_event_ = 0;
   std::optional<SteadyTime> away_since_;
 };
 

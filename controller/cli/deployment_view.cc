@@ -59,8 +59,8 @@ DeploymentView ReadDeployment(element object) {
 }
 
 EventView ReadEvent(element object) {
-  return {TimeOf(object, "time"), TextOf(object, "status"), TextOf(object, "step"),
-          TextOf(object, "note")};
+  return {IntegerOf(object, "sequence").value_or(0), TimeOf(object, "time"),
+          TextOf(object, "status"), TextOf(object, "step"), TextOf(object, "note")};
 }
 
 ServiceView ReadService(element object) {

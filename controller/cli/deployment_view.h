@@ -44,6 +44,7 @@ struct DeploymentView {
 
 /// One line of a deployment's step log.
 struct EventView {
+  std::int64_t sequence = 0;  // later ones are greater
   std::optional<LogTime> time;
   std::string status;
   std::string step;

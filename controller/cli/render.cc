@@ -38,12 +38,9 @@ std::string Shown(const Terminal& terminal, std::string_view text) {
 
 std::string Endpoint(const ContainerView& container) {
   if (container.port == 0) return container.id;
-  std::string_view host = container.address;
-  // The address is where the agent listens: the process has the host and a port of its own.
-  if (std::size_t colon = host.rfind(':'); colon != std::string_view::npos) {
-    host = host.substr(0, colon);
-  }
-  return Join(host, ":", container.port);
+  bool is_ipv6 = container.address.find(':') != std::string::npos;
+  return is_ipv6 ? Join("[", container.address, "]:", container.port)
+                 : Join(container.address, ":", container.port);
 }
 
 std::string RenderEvidence(const Terminal& terminal, const DeploymentView& deployment) {

@@ -66,9 +66,9 @@ std::size_t HeadReader::Feed(std::string_view bytes) {
   // The pause leaves the parser on the line feed that ends the head.
   if (complete_) ++used;
   std::string_view head = slice.substr(0, used);
-  if (started_ && start_.size() < kKeptStartBytes) {
-    std::size_t skip = start_.empty() ? std::min(slice.find_first_not_of("\r\n"), slice.size()) : 0;
-    start_.append(slice.substr(skip, kKeptStartBytes - start_.size()));
+  if (start_.size() < kKeptStartBytes) {
+    std::size_t blank = start_.empty() ? slice.find_first_not_of("\r\n") : 0;
+    if (blank < slice.size()) start_ += slice.substr(blank, kKeptStartBytes - start_.size());
   }
   CheckLineStarts(head);
   bytes_left_ -= used;
@@ -76,7 +76,6 @@ std::size_t HeadReader::Feed(std::string_view bytes) {
   if (failure_) {
     complete_ = false;
   } else if (code != HPE_OK && code != HPE_PAUSED) {
-    if (start_.empty()) start_ = slice.substr(0, kKeptStartBytes);
     FailFrom(code);
   } else if (complete_ && head.back() != '\n') {
     complete_ = false;
@@ -144,7 +143,9 @@ void HeadReader::FailFrom(http_errno code) {
     if (start.starts_with("DU")) {
       return Fail(400, "this is the HTTP port; agents connect to the ingest port");
     }
-    if (start[0] >= 'A' && start[0] <= 'Z') return Fail(501, "the method is not known");
+    if (!start.empty() && start[0] >= 'A' && start[0] <= 'Z') {
+      return Fail(501, "the method is not known");
+    }
   }
   Fail(400, Join("this is not an HTTP message: ", http_errno_description(code)));
 }

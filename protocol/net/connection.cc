@@ -73,7 +73,7 @@ class TcpConnection final : public Connection {
     if (state_ != State::kOpen) return;
     state_ = State::kClosing;
     bool done = peer_ended_ && !writing_;
-    deadline_.Start(done ? 0ms : linger);
+    deadline_.Start(done || failure_ ? 0ms : linger);
     if (failure_ || done) return;
     if (!peer_ended_) Read();
     if (!writing_) ShutDown();

@@ -9,6 +9,9 @@ namespace {
 
 constexpr std::uint64_t kNanosecondsPerMillisecond = 1'000'000;
 
+// A timer's callback is on the stack of this thread, which runs one loop at a time.
+thread_local bool firing = false;
+
 std::uint64_t CeilMilliseconds(std::uint64_t ns) {
   return (ns + kNanosecondsPerMillisecond - 1) / kNanosecondsPerMillisecond;
 }
@@ -22,6 +25,14 @@ std::uint64_t Positive(std::chrono::nanoseconds duration) {
 struct Timer::Impl {
   HandlePtr<uv_timer_t> handle;
   std::function<void()> on_fire;
+
+  static void OnTimer(uv_timer_t* timer) {
+    auto* impl = static_cast<Impl*>(timer->data);
+    if (impl == nullptr) return;
+    firing = true;
+    CallStored(timer, impl->on_fire);
+    firing = false;
+  }
 };
 
 Timer::Timer(Loop& loop, std::function<void()> on_fire) : impl_(std::make_unique<Impl>()) {
@@ -36,22 +47,17 @@ Timer::~Timer() = default;
 
 void Timer::Start(std::chrono::nanoseconds delay, std::chrono::nanoseconds repeat) {
   uv_timer_t* handle = impl_->handle.get();
-  std::uint64_t delay_ms = 0;
+  // libuv runs timers as long as one is due, so what a timer arms must be due later than now, or
+  // sockets would never get their turn.
+  std::uint64_t delay_ms = firing ? 1 : 0;
   if (delay.count() > 0) {
-    // The loop's clock stands still during a callback and drops what is below a millisecond; count
-    // from the real time, up to the first tick that is late enough.
-    uv_update_time(handle->loop);
+    // The loop's clock stands still during a turn and drops what is below a millisecond; count from
+    // the real time, up to the first tick that is late enough.
     std::uint64_t due_ms = CeilMilliseconds(uv_hrtime() + Positive(delay));
     std::uint64_t now_ms = uv_now(handle->loop);
-    delay_ms = due_ms > now_ms ? due_ms - now_ms : 0;
+    delay_ms = std::max(delay_ms, due_ms > now_ms ? due_ms - now_ms : 0);
   }
-  uv_timer_start(
-      handle,
-      [](uv_timer_t* timer) {
-        auto* impl = static_cast<Impl*>(timer->data);
-        if (impl != nullptr) CallStored(timer, impl->on_fire);
-      },
-      delay_ms, CeilMilliseconds(Positive(repeat)));
+  uv_timer_start(handle, Impl::OnTimer, delay_ms, CeilMilliseconds(Positive(repeat)));
 }
 
 void Timer::Stop() { uv_timer_stop(impl_->handle.get()); }

@@ -21,8 +21,8 @@ http::Response TooManyConnections() {
 }  // namespace
 
 struct HttpServer::Impl {
-  Impl(net::Loop& l, HttpServerOptions o, RequestHandler h)
-      : loop(l), options(std::move(o)), handler(std::move(h)) {}
+  Impl(net::Loop& l, const HttpServerOptions& o, RequestHandler h)
+      : loop(l), options(o), handler(std::move(h)) {}
 
   net::Loop& loop;
   HttpServerOptions options;
@@ -52,7 +52,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Listen(net::Loop& loop,
                                                        const net::HostPort& address,
                                                        HttpServerOptions options,
                                                        RequestHandler handler) {
-  auto impl = std::make_unique<Impl>(loop, std::move(options), std::move(handler));
+  auto impl = std::make_unique<Impl>(loop, options, std::move(handler));
   auto listener = net::Listener::Listen(
       loop, address, [impl = impl.get()](std::unique_ptr<net::Connection> connection) {
         impl->Accept(std::move(connection));

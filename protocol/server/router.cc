@@ -81,7 +81,7 @@ struct Job {
 
 void Router::OnLoop(std::string_view method, std::string_view pattern, Handle handle) {
   Async(method, pattern,
-        [handle = std::move(handle)](http::Request request, const Responder& respond,
+        [handle = std::move(handle)](const http::Request& request, const Responder& respond,
                                      const Cancelled& cancelled) {
           respond(handle(request, cancelled));
         });

@@ -54,13 +54,12 @@ TEST_CASE("a deployment that gets HEALTHY shows its steps and exits 0", "[cli][d
   servers.Answer(202, Deployment("PENDING", ""));
   servers.Answer(200, Deployment("VERIFYING", ""));
   servers.Answer(200, R"({"events":[
-      {"time":"2026-11-20T17:00:00.2Z","status":"PREPARING","step":"claim","note":"claimed"}]})");
+      {"sequence":7,"time":"2026-11-20T17:00:00.2Z","status":"PREPARING","note":"claimed"}]})");
   servers.Answer(200, Deployment("HEALTHY", "HEALTHY",
                                  R"(,"healthy_at":"2026-11-20T17:00:02Z","containers":[
-      {"id":"ctr_1","address":"127.0.0.2:18888","port":8080,"state":"running"}])"));
+      {"id":"ctr_1","address":"127.0.0.2","port":8080,"state":"running"}])"));
   servers.Answer(200, R"({"events":[
-      {"time":"2026-11-20T17:00:00.2Z","status":"PREPARING","step":"claim","note":"claimed"},
-      {"time":"2026-11-20T17:00:02Z","status":"HEALTHY","step":"commit","note":"it is the one"}]})");
+      {"sequence":9,"time":"2026-11-20T17:00:02Z","status":"HEALTHY","step":"commit","note":"it is the one"}]})");
   CHECK(RunDeploy(servers.MakeContext(), Web()) == ExitStatus::kOk);
   CHECK(servers.terminal.out ==
         "web #3 (dpl_1)\n"
@@ -73,6 +72,7 @@ TEST_CASE("a deployment that gets HEALTHY shows its steps and exits 0", "[cli][d
   CHECK(put.url == "http://127.0.0.1:18880/deploys/web");
   CHECK(HeaderOf(put, "Idempotency-Key").size() == 32);
   CHECK(HeaderOf(put, "Content-Type") == "application/json");
+  CHECK_THAT(servers.requests.back().url, HasText("/deployments/dpl_1/events?after=7"));
 }
 
 TEST_CASE("a failed deployment shows reason, evidence and last lines and exits 1",

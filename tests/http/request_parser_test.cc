@@ -210,6 +210,7 @@ TEST_CASE("what is not HTTP/1 is named", "[http][parser]") {
                                         {"\x16\x03\x01\x02", 400},
                                         {std::string("DUNLIN\x01\n", 8), 400},
                                         {"BREW / HTTP/1.1\r\nHost: h\r\n\r\n", 501},
+                                        {"\r\nFOO / HTTP/1.1\r\n", 501},
                                         {"garbage\r\n\r\n", 400},
                                         {std::string("\0\0\0\0", 4), 400},
                                         {"GET / HTTX/1.1\r\n\r\n", 400},

@@ -97,6 +97,24 @@ TEST_CASE("a timer arms itself again from its callback", "[net][timer]") {
   CHECK(fired == 3);
 }
 
+TEST_CASE("timers that arm themselves at once leave turns to others", "[net][timer]") {
+  Loop loop;
+  int fired = 0;
+  bool ran = false;
+  std::optional<Timer> first;
+  std::optional<Timer> second;
+  first.emplace(loop, [&] {
+    if (!ran && ++fired < 100'000) second->Start(0ms);
+  });
+  second.emplace(loop, [&] { first->Start(0ms); });
+  first->Start(0ms);
+  loop.RunOnce();
+  loop.Post([&] { ran = true; });
+  loop.Run();
+  CHECK(ran);
+  CHECK(fired < 100'000);
+}
+
 TEST_CASE("a destroyed timer does not fire and the loop closes clean", "[net][timer]") {
   Loop loop;
   bool fired = false;

@@ -1,0 +1,139 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "collector/store/block_reader.h"
+#include "collector/store/dedup.h"
+#include "collector/store/manifest.h"
+#include "collector/store/recovery.h"
+#include "collector/store/scan_pool.h"
+#include "collector/store/store.h"
+#include "collector/store/view.h"
+#include "collector/store/wal_writer.h"
+
+namespace dunlin::store {
+
+/// The store in a folder; see Store.
+///
+/// The writer thread takes queued batches, decides about duplicates, commits groups to the WAL and
+/// puts rows into the active head; a full head is frozen and handed to the segment thread, which
+/// writes and publishes it. One frozen head at a time: while it is being written and the active one
+/// is full, the writer waits, the queue fills and Append refuses.
+///
+/// Locks, in the order in which they nest: publish_mutex_, view_mutex_; queue_mutex_ and
+/// dedup_mutex_ are never held with another.
+class LocalStore final : public Store {
+ public:
+  static Result<std::unique_ptr<LocalStore>> Open(FileSystem& fs, const Clock& clock,
+                                                  StoreOptions options,
+                                                  std::shared_ptr<const PayloadDecoder> decoder);
+  ~LocalStore() override;
+  LocalStore(const LocalStore&) = delete;
+  LocalStore& operator=(const LocalStore&) = delete;
+
+  void Append(AppendRequest request, AppendDone done) override;
+  std::uint64_t NextSequence(const RandomId& agent, const RandomId& boot) override;
+  std::vector<LabelSet> Streams(std::int64_t start_ns, std::int64_t end_ns) override;
+  Result<ScanStats> Scan(const ScanRequest& request, const Visit& visit) override;
+  Result<void> Flush() override;
+  Result<void> ApplyRetention() override;
+  StoreStats Stats() override;
+
+ private:
+  struct Pending {
+    AppendRequest request;
+    AppendDone done;
+    std::uint64_t bytes = 0;
+  };
+  /// A head that takes no more rows, with what publishing it has to record.
+  struct Frozen {
+    std::shared_ptr<const Head> head;  // shared with the view and its readers
+    std::string dedup_changes;
+    /// Segments already written for it: a repeated attempt publishes these.
+    std::optional<std::vector<SegmentFacts>> written;
+  };
+  using Segments = std::vector<std::shared_ptr<const SegmentReader>>;
+
+  LocalStore(FileSystem& fs, const Clock& clock, StoreOptions options);
+
+  // Opening, on the caller's thread.
+  Result<void> Recover(const PayloadDecoder& decoder);
+  Result<void> Replay(const PayloadDecoder& decoder, const WalFileEntry& file,
+                      std::optional<Lsn> end_lsn, Lsn& last_lsn);
+  void ReplayRecord(const PayloadDecoder& decoder, const WalFileEntry& file,
+                    const WalRecord& record);
+  void NoteLoss(TimeSpan span, std::string text);
+
+  // Writer thread.
+  void RunWriter();
+  std::vector<Pending> TakeGroup();
+  void CommitGroup(std::vector<Pending>& group);
+  std::optional<Error> RefusalNow();
+  bool FreezeHead();
+
+  // Segment thread.
+  void RunSegments();
+  void RunPeriodically();
+  Result<void> PublishFrozen();
+  View CurrentView();
+  std::int64_t NowNs() const { return NanosecondsOf(clock_.Now()); }
+  std::string PathOf(const SegmentFacts& facts) const;
+
+  FileSystem& fs_;
+  const Clock& clock_;
+  const StoreOptions options_;
+  std::unique_ptr<FileLock> lock_;
+  StreamTable streams_;
+  BlockCache cache_;
+
+  std::unique_ptr<WalWriter> wal_;           // begun when recovery is over
+  std::optional<SteadyTime> free_checked_;   // writer thread
+  std::optional<SteadyTime> retention_run_;  // segment thread
+
+  std::mutex dedup_mutex_;
+  DedupState dedup_;
+
+  std::mutex queue_mutex_;
+  std::condition_variable queue_changed_;
+  std::deque<Pending> queue_;
+  std::uint64_t queued_bytes_ = 0;
+  std::uint64_t freezes_wanted_ = 0;  // counts requests; the writer answers in freezes_done_
+  std::atomic<bool> stopping_{false};
+
+  /// Held by whoever changes the manifest and the set of segments.
+  std::mutex publish_mutex_;
+  std::unique_ptr<Manifest> manifest_;
+
+  std::mutex view_mutex_;
+  std::condition_variable view_changed_;
+  std::shared_ptr<Head> active_;  // shared with readers
+  std::shared_ptr<Frozen> frozen_;
+  std::shared_ptr<const Segments> segments_;  // shared with readers, replaced whole
+  std::vector<Loss> losses_;
+  std::uint64_t freezes_done_ = 0;
+  std::uint64_t publish_failures_ = 0;
+  std::optional<Error> publish_error_;
+  bool writer_stopped_ = false;
+
+  std::atomic<bool> wal_failed_{false};
+  std::atomic<bool> disk_full_{false};
+  std::atomic<std::uint64_t> free_bytes_{0};
+  std::atomic<std::uint64_t> duplicates_total_{0};
+  std::atomic<std::uint64_t> segments_written_total_{0};
+  std::atomic<std::uint64_t> segments_expired_total_{0};
+
+  ScanPool pool_;
+  std::thread writer_;
+  std::thread segment_thread_;
+};
+
+}  // namespace dunlin::store

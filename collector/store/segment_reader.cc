@@ -1,0 +1,107 @@
+#include "collector/store/segment_reader.h"
+
+#include <algorithm>
+
+#include "collector/store/compression.h"
+#include "protocol/base/checksum.h"
+#include "protocol/base/text.h"
+
+namespace dunlin::store {
+
+Result<std::shared_ptr<const SegmentReader>> SegmentReader::Open(FileSystem& fs,
+                                                                 const std::string& path,
+                                                                 StreamTable& streams) {
+  auto file = fs.Open(path, FileSystem::Mode::kRead);
+  if (!file) return std::move(file).error();
+  std::shared_ptr<SegmentReader> reader(new SegmentReader(path, std::move(*file)));
+  if (auto loaded = reader->Load(streams); !loaded) return std::move(loaded).error();
+  return std::shared_ptr<const SegmentReader>(std::move(reader));
+}
+
+Error SegmentReader::Damaged(std::string_view what) const {
+  return Error(ErrorCode::kCorruption, Join("segment ", path_, " is damaged: ", what));
+}
+
+Result<void> SegmentReader::Load(StreamTable& streams) {
+  auto size = file_->Size();
+  if (!size) return std::move(size).error();
+  if (*size < kSegmentHeaderBytes + kSegmentTailBytes) return Damaged("too short");
+  std::string header(kSegmentHeaderBytes, '\0');
+  std::string end(kSegmentTailBytes, '\0');
+  for (auto [bytes, position] :
+       {std::pair(&header, std::uint64_t{0}), std::pair(&end, *size - kSegmentTailBytes)}) {
+    auto got = file_->ReadAt(position, bytes->data(), bytes->size());
+    if (!got) return std::move(got).error();
+    if (*got != bytes->size()) return Damaged("ends early");
+  }
+  auto id = DecodeSegmentHeader(header);
+  if (!id) return std::move(id).error().Wrap(path_);
+  auto tail = DecodeSegmentTail(end);
+  if (!tail) return std::move(tail).error().Wrap(path_);
+  if (tail->footer_bytes > *size - kSegmentHeaderBytes - kSegmentTailBytes) {
+    return Damaged("footer size");
+  }
+  std::string footer_bytes(tail->footer_bytes, '\0');
+  auto got = file_->ReadAt(*size - kSegmentTailBytes - tail->footer_bytes, footer_bytes.data(),
+                           footer_bytes.size());
+  if (!got) return std::move(got).error();
+  auto footer = DecodeSegmentFooter(footer_bytes, *tail);
+  if (!footer) return std::move(footer).error().Wrap(path_);
+  facts_ = footer->facts;
+  if (facts_.id != *id || facts_.file_bytes != *size) {
+    return Damaged("header and footer disagree");
+  }
+
+  std::string section;
+  for (const auto& [kind, frame] : footer->sections) {
+    if (auto read = Read(frame, section); !read) return read;
+    ByteReader reader(section);
+    std::uint64_t count = reader.ReadVarint().value_or(0);
+    switch (kind) {
+      case SectionKind::kStreams:
+        for (std::uint64_t i = 0; i < count; ++i) {
+          auto labels = ReadLabelSet(reader);
+          if (!labels) return std::move(labels).error().Wrap(path_);
+          streams_.push_back(streams.Intern(*labels));
+        }
+        break;
+      case SectionKind::kBlocks:
+        for (std::uint64_t i = 0; i < count; ++i) {
+          auto block = ReadBlockInfo(reader);
+          if (!block) return Damaged("block directory");
+          blocks_.push_back(std::move(*block));
+        }
+        break;
+    }
+  }
+  for (const BlockInfo& block : blocks_) {
+    bool known = std::all_of(block.streams.begin(), block.streams.end(),
+                             [&](const auto& stream) { return stream.stream < streams_.size(); });
+    if (!known) return Damaged("a block names an unknown stream");
+  }
+  return {};
+}
+
+Result<void> SegmentReader::Read(const Frame& frame, std::string& out) const {
+  std::string stored(frame.stored_bytes, '\0');
+  auto got = file_->ReadAt(frame.offset, stored.data(), stored.size());
+  if (!got) return std::move(got).error();
+  if (*got != stored.size() ||
+      Checksum(stored, SeedOf(facts_.id) + frame.offset) != frame.checksum) {
+    return Damaged(Join("wrong checksum at byte ", frame.offset));
+  }
+  switch (frame.encoding) {
+    case Encoding::kPlain:
+      out = std::move(stored);
+      break;
+    case Encoding::kZstd:
+      if (auto done = Decompress(stored, frame.raw_bytes, out); !done) {
+        return std::move(done).error().Wrap(Damaged(Join("byte ", frame.offset)).message());
+      }
+      break;
+  }
+  if (out.size() != frame.raw_bytes) return Damaged(Join("frame size at byte ", frame.offset));
+  return {};
+}
+
+}  // namespace dunlin::store

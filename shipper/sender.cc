@@ -87,7 +87,10 @@ Sender::Sender(net::Loop& loop, const Clock& clock, Queue& queue, SenderOptions 
 
 Sender::~Sender() = default;
 
-void Sender::Start() { Connect(retry_.First()); }
+void Sender::Start(std::string metrics_address) {
+  options_.hello.metrics_address = std::move(metrics_address);
+  Connect(retry_.First());
+}
 
 void Sender::OnQueued() { Pump(); }
 

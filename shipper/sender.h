@@ -24,7 +24,7 @@ namespace dunlin::shipper {
 
 struct SenderOptions {
   std::vector<net::HostPort> collectors;  // at least one; tried in order
-  wire::Hello hello;                      // first_sequence is filled in for each connection
+  wire::Hello hello;                      // first_sequence and metrics_address are filled in
   SessionOptions session;
   RetryOptions retry;
   std::chrono::milliseconds connect_timeout = std::chrono::seconds(5);
@@ -61,7 +61,8 @@ class Sender {
   /// After batches were acknowledged or rejected. Must not destroy the sender.
   std::function<void()> on_progress;
 
-  void Start();
+  /// `metrics_address`: where this agent's own metrics answer; empty when they do not.
+  void Start(std::string metrics_address);
   /// The queue has something new.
   void OnQueued();
   /// Drops the connection and tries no other.

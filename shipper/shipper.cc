@@ -31,8 +31,8 @@ void Shipper::Finish(wire::Output output) {
   SealIfDue();
 }
 
-void Shipper::Start() {
-  if (sender_) sender_->Start();
+void Shipper::Start(std::string metrics_address) {
+  if (sender_) sender_->Start(std::move(metrics_address));
 }
 
 void Shipper::Flush(std::function<void()> on_flushed) {

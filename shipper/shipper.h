@@ -56,8 +56,8 @@ class Shipper {
   bool has_room() const { return queue_.has_room(); }
   std::function<void()> on_room;
 
-  /// Begins to connect. Lines may be committed before.
-  void Start();
+  /// Begins to connect. Lines may be committed before. See Sender::Start.
+  void Start(std::string metrics_address);
   /// Seals what there is and calls `on_flushed` once, from the loop, when nothing waits any more.
   void Flush(std::function<void()> on_flushed);
   /// Gives up: what waits is counted as dropped.

@@ -80,6 +80,7 @@ void ScriptedCollector::Accept(std::unique_ptr<net::Connection> connection) {
 }
 
 void ScriptedCollector::OnData(Peer& peer, std::string_view bytes) {
+  if (peer.gone) return;
   if (peer.preface.size() < wire::kPreface.size()) {
     std::size_t missing = std::min(bytes.size(), wire::kPreface.size() - peer.preface.size());
     peer.preface += bytes.substr(0, missing);

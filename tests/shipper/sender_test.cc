@@ -47,7 +47,7 @@ TEST_CASE("batches reach the collector in order and are acknowledged", "[shipper
   Pair pair;
   int progress = 0;
   pair.sender->on_progress = [&] { ++progress; };
-  pair.sender->Start();
+  pair.sender->Start("10.1.2.3:18888");
   pair.Push(200);
   pair.Run([&] { return pair.queue.empty(); });
   CHECK(pair.collector.durable() == 200);
@@ -57,6 +57,7 @@ TEST_CASE("batches reach the collector in order and are acknowledged", "[shipper
   REQUIRE(pair.collector.hellos.size() == 1);
   CHECK(pair.collector.hellos[0].service == "tested");
   CHECK(pair.collector.hellos[0].first_sequence == 1);
+  CHECK(pair.collector.hellos[0].metrics_address == "10.1.2.3:18888");
   CHECK(pair.sender->connected());
   CHECK(pair.sender->statistics().batches_sent == 200);
   CHECK_FALSE(pair.collector.failed());
@@ -65,7 +66,7 @@ TEST_CASE("batches reach the collector in order and are acknowledged", "[shipper
 TEST_CASE("lines flow once a collector appears, however late", "[shipper][sender]") {
   Pair pair;
   pair.collector.CloseListener();
-  pair.sender->Start();
+  pair.sender->Start("10.1.2.3:18888");
   pair.Push(3);
   pair.Run([&] { return pair.Errors(SendErrorKind::kConnect) >= 3; });
   CHECK_FALSE(pair.sender->connected());
@@ -79,7 +80,7 @@ TEST_CASE("lines flow once a collector appears, however late", "[shipper][sender
 TEST_CASE("a collector that never acknowledges is left, and nothing is lost", "[shipper][sender]") {
   Pair pair;
   pair.collector.acknowledge = false;
-  pair.sender->Start();
+  pair.sender->Start("10.1.2.3:18888");
   pair.Push(2);
   pair.Run([&] { return pair.Errors(SendErrorKind::kTimeout) >= 1; });
   CHECK(pair.queue.lines() == 6);
@@ -92,7 +93,7 @@ TEST_CASE("a collector that never acknowledges is left, and nothing is lost", "[
 TEST_CASE("a late acknowledgement counts as much as an early one", "[shipper][sender]") {
   Pair pair;
   pair.collector.acknowledge = false;
-  pair.sender->Start();
+  pair.sender->Start("10.1.2.3:18888");
   pair.Push(5);
   pair.Run([&] { return pair.collector.durable() == 5; });
   CHECK(pair.queue.acknowledged_lines() == 0);
@@ -105,7 +106,7 @@ TEST_CASE("after a cut the same bytes are sent again from the last acknowledgeme
           "[shipper][sender]") {
   Pair pair;
   pair.collector.keep = false;
-  pair.sender->Start();
+  pair.sender->Start("10.1.2.3:18888");
   pair.Push(4);
   pair.Run([&] { return pair.collector.arrivals.size() == 4; });
   auto first = pair.collector.arrivals;
@@ -124,7 +125,7 @@ TEST_CASE("after a cut the same bytes are sent again from the last acknowledgeme
 TEST_CASE("a lost acknowledgement does not send again what is durable", "[shipper][sender]") {
   Pair pair;
   pair.collector.acknowledge = false;
-  pair.sender->Start();
+  pair.sender->Start("10.1.2.3:18888");
   pair.Push(3);
   pair.Run([&] { return pair.collector.durable() == 3; });
   pair.collector.Cut();
@@ -142,7 +143,7 @@ TEST_CASE("connections cut again and again in the middle of frames lose nothing"
     pair.collector.Cut();
     return true;
   };
-  pair.sender->Start();
+  pair.sender->Start("10.1.2.3:18888");
   pair.Push(100, 50);
   pair.Run([&] { return pair.queue.empty(); });
   CHECK(pair.collector.durable_lines() == 5000);
@@ -159,7 +160,7 @@ TEST_CASE("a rejected batch is counted and the next one follows", "[shipper][sen
     pair.collector.keep = false;
     return true;
   };
-  pair.sender->Start();
+  pair.sender->Start("10.1.2.3:18888");
   pair.Push(2);
   pair.Run([&] {
     return pair.queue.dropped()[static_cast<std::size_t>(DropReason::kRejected)].lines == 3;
@@ -175,7 +176,7 @@ TEST_CASE("a rejected batch is counted and the next one follows", "[shipper][sen
 
 TEST_CASE("slow down holds batches back for a while", "[shipper][sender]") {
   Pair pair;
-  pair.sender->Start();
+  pair.sender->Start("10.1.2.3:18888");
   pair.Run([&] { return pair.sender->connected(); });
   pair.collector.Send(wire::FrameType::kSlowDown, wire::Encode(wire::SlowDown{50, "busy"}));
   // Answered only after the slow-down has been read.
@@ -193,7 +194,7 @@ TEST_CASE("slow down holds batches back for a while", "[shipper][sender]") {
 
 TEST_CASE("garbage from the collector ends the connection and is survived", "[shipper][sender]") {
   Pair pair;
-  pair.sender->Start();
+  pair.sender->Start("10.1.2.3:18888");
   pair.Run([&] { return pair.sender->connected(); });
   pair.collector.SendBytes("HTTP/1.1 400 Bad Request\r\n\r\n");
   pair.Run([&] { return pair.Errors(SendErrorKind::kProtocol) == 1; });
@@ -203,7 +204,7 @@ TEST_CASE("garbage from the collector ends the connection and is survived", "[sh
 
 TEST_CASE("a collector that does not read costs bounded memory and is left", "[shipper][sender]") {
   Pair pair;
-  pair.sender->Start();
+  pair.sender->Start("10.1.2.3:18888");
   pair.Run([&] { return pair.sender->connected(); });
   pair.collector.StopReading();
   for (int i = 0; i < 60; ++i) pair.queue.Push(MakeBatch(300, 200));
@@ -219,7 +220,7 @@ TEST_CASE("with several collectors the next one takes over", "[shipper][sender]"
   pair.Make({pair.collector.address(), second.address()});
   SECTION("when the first is not there") { pair.collector.CloseListener(); }
   SECTION("when the first accepts and says nothing") { pair.collector.welcome = false; }
-  pair.sender->Start();
+  pair.sender->Start("10.1.2.3:18888");
   pair.Push(3);
   pair.Run([&] { return pair.queue.empty(); });
   CHECK(second.durable_lines() == 9);
@@ -231,7 +232,7 @@ TEST_CASE("a refusal is not asked about again soon, another collector is", "[shi
   ScriptedCollector second(pair.loop);
   pair.Make({pair.collector.address(), second.address()});
   pair.collector.welcome = false;
-  pair.sender->Start();
+  pair.sender->Start("10.1.2.3:18888");
   pair.Run([&] { return !pair.collector.hellos.empty(); });
   pair.collector.Send(wire::FrameType::kGoodbye, wire::Encode(wire::Goodbye{"bad token", false}));
   pair.Run([&] { return pair.sender->connected(); });
@@ -244,7 +245,7 @@ TEST_CASE("metrics arrive right after the welcome", "[shipper][sender]") {
   pair.sender->metrics = [] {
     return std::vector<wire::MetricFamily>{{"dunlin_test", "Help.", "gauge", {{{}, 7, ""}}}};
   };
-  pair.sender->Start();
+  pair.sender->Start("10.1.2.3:18888");
   pair.Run([&] { return !pair.collector.metrics.empty(); });
   REQUIRE(pair.collector.metrics[0].families.size() == 1);
   CHECK(pair.collector.metrics[0].families[0].samples[0].value == 7);
@@ -252,7 +253,7 @@ TEST_CASE("metrics arrive right after the welcome", "[shipper][sender]") {
 
 TEST_CASE("a stopped sender drops its connection and makes no other", "[shipper][sender]") {
   Pair pair;
-  pair.sender->Start();
+  pair.sender->Start("10.1.2.3:18888");
   pair.Run([&] { return pair.sender->connected(); });
   pair.sender->Stop();
   CHECK_FALSE(pair.sender->connected());

@@ -53,7 +53,7 @@ struct Rig {
 
 TEST_CASE("what is written arrives, byte for byte", "[shipper]") {
   Rig rig;
-  rig.shipper->Start();
+  rig.shipper->Start({});
   std::string out;
   for (int i = 0; i < 5000; ++i)
     out += "line " + std::to_string(i * 7919) + std::string("\0\xFF\r", 3) + "\n";
@@ -74,7 +74,7 @@ TEST_CASE("a batch leaves when it is old enough, without another line", "[shippe
   ShipperOptions options;
   options.batcher.batch_age = 20ms;
   Rig rig(std::move(options));
-  rig.shipper->Start();
+  rig.shipper->Start({});
   rig.Write("alone\n");
   RunUntil(rig.loop, [&] { return rig.collector.durable_lines() == 1; });
 }
@@ -84,7 +84,7 @@ TEST_CASE("a batch leaves when it is full, without waiting for its age", "[shipp
   options.batcher.batch_age = 1h;
   options.batcher.idle_batch_age = 1h;
   Rig rig(std::move(options));
-  rig.shipper->Start();
+  rig.shipper->Start({});
   rig.Write(std::string(1000, 'x') + "\n");
   CHECK(rig.shipper->queue().batches() == 0);
   for (int i = 0; i < 140; ++i) rig.Write(std::string(1000, 'x') + "\n");
@@ -94,7 +94,7 @@ TEST_CASE("a batch leaves when it is full, without waiting for its age", "[shipp
 
 TEST_CASE("without a collector lines are counted as dropped for that reason", "[shipper]") {
   Rig rig({}, /*with_collector=*/false);
-  rig.shipper->Start();
+  rig.shipper->Start({});
   rig.Write("a\nb\n");
   rig.CheckIdentity();
   rig.Flush();
@@ -122,7 +122,7 @@ TEST_CASE("block: room ends at the limit, comes back with acknowledgements, noth
   options.queue = {200'000, WhenFull::kBlock};
   Rig rig(std::move(options));
   rig.collector.CloseListener();
-  rig.shipper->Start();
+  rig.shipper->Start({});
   const std::string text = Noise(20'000);
   std::size_t written = 0;
   bool resumed = true;
@@ -155,7 +155,7 @@ TEST_CASE("drop-oldest: memory stays at its limit and the gap equals the counter
   options.queue = {200'000, WhenFull::kDropOldest};
   Rig rig(std::move(options));
   rig.collector.CloseListener();
-  rig.shipper->Start();
+  rig.shipper->Start({});
   for (int i = 0; i < 20; ++i) {
     rig.Write(Noise(1000));
     CHECK(rig.shipper->queue().bytes() <= 200'000);
@@ -175,7 +175,7 @@ TEST_CASE("drop-oldest: memory stays at its limit and the gap equals the counter
 TEST_CASE("giving up counts what was not acknowledged", "[shipper]") {
   Rig rig;
   rig.collector.acknowledge = false;
-  rig.shipper->Start();
+  rig.shipper->Start({});
   rig.Write("a\nb\n");
   rig.shipper->Flush([] {});
   RunUntil(rig.loop, [&] { return rig.collector.durable_lines() == 2; });

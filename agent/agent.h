@@ -1,0 +1,91 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/capture.h"
+#include "agent/configuration.h"
+#include "agent/control_api.h"
+#include "agent/passthrough.h"
+#include "agent/recent_lines.h"
+#include "agent/snapshot.h"
+#include "agent/supervisor.h"
+#include "protocol/base/clock.h"
+#include "protocol/base/random.h"
+#include "protocol/net/child_process.h"
+#include "protocol/net/loop.h"
+#include "protocol/net/signals.h"
+#include "shipper/shipper.h"
+
+namespace dunlin::agent {
+
+/// The whole agent on one loop: starts the process, then the rest; ends with the process. One per
+/// operating system process, because children and signals belong to that.
+class Agent {
+ public:
+  /// `token` is the content of --token-file, empty without one.
+  Agent(net::Loop& loop, const Clock& clock, Configuration configuration, std::string token);
+  ~Agent();
+  Agent(const Agent&) = delete;
+  Agent& operator=(const Agent&) = delete;
+
+  /// Runs the loop until the process has ended and its lines are sent, or their time is up. Returns
+  /// the exit code of the agent.
+  int Run();
+
+ private:
+  void BecomeSubreaper();
+  void WatchSignals();
+  void StartProcess();
+  void StartCapture(wire::Output output, net::Descriptor pipe);
+  void StartControl();
+  std::string MetricsAddress() const;
+  void Perform(const Supervisor::Actions& actions);
+  void OnStateChange();
+  void OnReaped(pid_t pid, net::ExitStatus status);
+  void OnChunk(wire::Output output, std::string_view chunk);
+  void OnOutputEnded();
+  void SignalGroup(int signal);
+  void Flush();
+  void CheckFlushed();
+  void Exit(int code);
+  Snapshot TakeSnapshot() const;
+
+  net::Loop& loop_;
+  const Clock& clock_;
+  Configuration configuration_;
+  std::string token_;
+  RandomId agent_id_ = NewRandomId();
+  RandomId boot_id_ = NewRandomId();
+  LogTime agent_started_at_;
+
+  Supervisor supervisor_;
+  net::Timer deadline_timer_;
+  net::Timer passthrough_timer_;
+  shipper::Shipper shipper_;
+  std::array<std::unique_ptr<Passthrough>, shipper::kOutputs> passthrough_;
+  RecentLines recent_lines_;
+  std::unique_ptr<net::Reaper> reaper_;
+  std::vector<std::unique_ptr<net::SignalWatcher>> signals_;
+  std::vector<std::unique_ptr<Capture>> captures_;
+  std::unique_ptr<ControlApi> control_;
+
+  pid_t pid_ = 0;    // of the running process
+  pid_t group_ = 0;  // its process group, while there may be somebody in it
+  Supervisor::State state_ = Supervisor::State::kStarting;
+  LogTime state_since_;
+  std::optional<LogTime> started_at_;
+  std::uint64_t signals_forwarded_ = 0;
+  std::uint64_t orphans_reaped_ = 0;
+  bool lines_flushed_ = false;
+  bool passthrough_given_up_ = false;
+  int exit_code_ = 0;
+};
+
+}  // namespace dunlin::agent

@@ -1,0 +1,77 @@
+#include <unistd.h>
+
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "agent/agent.h"
+#include "agent/configuration.h"
+#include "agent/passthrough.h"
+#include "protocol/base/clock.h"
+#include "protocol/base/file_system.h"
+#include "protocol/base/log.h"
+#include "protocol/base/text.h"
+#include "protocol/net/loop.h"
+
+namespace {
+
+constexpr int kUsageError = 2;
+
+void Print(int fd, std::string_view text) {
+  [[maybe_unused]] ssize_t written = write(fd, text.data(), text.size());
+}
+
+int RefuseUsage(const dunlin::Error& error) {
+  Print(STDERR_FILENO,
+        dunlin::Join("dunlin-agent: ", error.message(), "\nTry dunlin-agent --help.\n"));
+  return kUsageError;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace dunlin;
+  std::vector<std::string_view> arguments(argv + 1, argv + argc);
+  std::vector<std::string_view> environment;
+  for (char** variable = environ; *variable != nullptr; ++variable)
+    environment.push_back(*variable);
+
+  auto parsed = agent::ParseArguments(arguments, environment);
+  if (!parsed) return RefuseUsage(parsed.error());
+  if (std::holds_alternative<agent::HelpRequested>(*parsed)) {
+    Print(STDOUT_FILENO, agent::HelpText());
+    return 0;
+  }
+  if (std::holds_alternative<agent::VersionRequested>(*parsed)) {
+    Print(STDOUT_FILENO, "dunlin-agent " DUNLIN_VERSION "\n");
+    return 0;
+  }
+  auto& configuration = std::get<agent::Configuration>(*parsed);
+  if (auto safe = agent::CheckListener(configuration); !safe) return RefuseUsage(safe.error());
+  std::string token;
+  if (!configuration.token_file.empty()) {
+    auto content = ReadFile(PosixFileSystem(), configuration.token_file);
+    if (!content) return RefuseUsage(content.error().Wrap("--token-file"));
+    std::string_view text = *content;
+    while (text.ends_with('\n') || text.ends_with('\r')) text.remove_suffix(1);
+    token = Trim(text);
+    if (token.empty()) {
+      return RefuseUsage(Error(ErrorCode::kInvalidArgument,
+                               Join("--token-file ", configuration.token_file, " is empty")));
+    }
+  }
+
+  agent::PrepareStandardDescriptors();
+  log::SetProgram("dunlin-agent");
+  for (std::string_view name : agent::UnknownVariables(environment)) {
+    log::Warn("unknown environment variable is ignored", {{"name", name}});
+  }
+  if (configuration.insecure && configuration.listen && !configuration.listen->is_loopback()) {
+    log::Warn("the control listener is open to everybody who can reach it",
+              {{"address", configuration.listen->ToString()}});
+  }
+  net::Loop loop;
+  agent::Agent agent(loop, SystemClock(), std::move(configuration), std::move(token));
+  return agent.Run();
+}

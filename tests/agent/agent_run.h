@@ -1,0 +1,73 @@
+#pragma once
+
+#include <chrono>
+#include <csignal>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/base/clock.h"
+#include "protocol/net/child_process.h"
+#include "protocol/net/loop.h"
+#include "tests/shipper/scripted_collector.h"
+
+namespace dunlin::testing {
+
+/// The real agent as a process of its own, a collector that follows a script beside it, and what a
+/// runtime does with an agent: start it, read its output, send signals, wait for its end.
+class AgentRun {
+ public:
+  AgentRun();
+  ~AgentRun();  // kills what still runs
+  AgentRun(const AgentRun&) = delete;
+  AgentRun& operator=(const AgentRun&) = delete;
+
+  /// Flags for the next Start; by default the collector, a free port and short batches.
+  std::vector<std::string> flags;
+  /// Variables beside the test's own environment.
+  std::vector<std::string> variables;
+
+  void Start(const std::vector<std::string>& command);
+  /// Runs one of the verbs of workload.cc.
+  void StartWorkload(const std::vector<std::string>& arguments);
+
+  void Signal(int signal);
+  void RunUntil(const std::function<bool()>& done,
+                std::chrono::seconds limit = std::chrono::seconds(60));
+  /// The exit code as a shell reports it.
+  int Wait(std::chrono::seconds limit = std::chrono::seconds(60));
+  /// Waits until the process has said so much on its standard output.
+  void WaitForOutput(std::string_view text);
+
+  /// One exchange with the control listener, which must be up (the collector learns its address).
+  /// The whole response as text.
+  std::string Http(const std::string& request_line, const std::string& headers = {},
+                   const std::string& body = {});
+  std::string Get(const std::string& path) { return Http("GET " + path); }
+  /// The value of one sample in /metrics text; its labels as they are written, in braces.
+  static double Metric(const std::string& exposition, const std::string& series);
+
+  /// What came out of the agent's own outputs.
+  std::string out;
+  std::string err;
+  /// False: the agent's standard output is left unread.
+  bool read_output = true;
+
+  net::Loop loop;
+  ScriptedCollector collector{loop};
+  pid_t pid = 0;
+  std::optional<net::ExitStatus> exit;
+  SteadyTime started{};
+  SteadyTime ended{};
+
+ private:
+  struct Pipe;
+
+  net::Reaper reaper_;
+  std::unique_ptr<Pipe> pipes_[2];
+};
+
+}  // namespace dunlin::testing

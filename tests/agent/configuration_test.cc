@@ -1,0 +1,184 @@
+#include "agent/configuration.h"
+
+#include <csignal>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "tests/support/catch.h"
+
+namespace dunlin::agent {
+namespace {
+
+using namespace std::chrono_literals;
+using Words = std::vector<std::string_view>;
+
+Configuration Parse(const Words& arguments, const Words& environment = {}) {
+  auto parsed = ParseArguments(arguments, environment);
+  if (!parsed) FAIL(parsed.error().message());
+  REQUIRE(std::holds_alternative<Configuration>(*parsed));
+  return std::get<Configuration>(*parsed);
+}
+
+std::string Refusal(const Words& arguments, const Words& environment = {}) {
+  auto parsed = ParseArguments(arguments, environment);
+  REQUIRE_FALSE(parsed);
+  CHECK(parsed.error().code() == ErrorCode::kInvalidArgument);
+  return parsed.error().message();
+}
+
+TEST_CASE("a command alone gets the defaults", "[agent][configuration]") {
+  auto c = Parse({"--", "/usr/bin/python3", "-m", "http.server"});
+  CHECK(c.command == std::vector<std::string>{"/usr/bin/python3", "-m", "http.server"});
+  CHECK(c.service == "python3");
+  CHECK(c.project == "default");
+  CHECK(c.deployment == "none");
+  CHECK(c.collectors.empty());
+  CHECK(c.listen == net::HostPort{"127.0.0.1", 18888});
+  CHECK(c.memory_limit == 4_MiB);
+  CHECK(c.batch_bytes == 128_KiB);
+  CHECK(c.batch_age == 1s);
+  CHECK(c.passthrough);
+  CHECK_FALSE(c.merge_outputs);
+  CHECK(c.stop_signal == SIGTERM);
+  CHECK(c.stop_grace == 10s);
+  CHECK(c.when_full == shipper::WhenFull::kDropOldest);
+}
+
+TEST_CASE("the two dashes may be left out, and the command's own flags are its own",
+          "[agent][configuration]") {
+  auto c = Parse({"--project", "p", "sleep", "--help", "--bogus"});
+  CHECK(c.command == std::vector<std::string>{"sleep", "--help", "--bogus"});
+}
+
+TEST_CASE("flags take their value behind them or behind an equals sign", "[agent][configuration]") {
+  auto c = Parse({"--collector",
+                  "10.0.0.1:18889, [::1]:7",
+                  "--memory-limit=16MiB",
+                  "--when-full",
+                  "block",
+                  "--batch-age=10ms",
+                  "--passthrough=off",
+                  "--merge-outputs",
+                  "--stop-signal",
+                  "SIGQUIT",
+                  "--stop-grace",
+                  "1m30s",
+                  "--listen",
+                  "off",
+                  "--service",
+                  "web",
+                  "--deployment",
+                  "7",
+                  "--container",
+                  "c-1",
+                  "--",
+                  "x"});
+  CHECK(c.collectors == std::vector<net::HostPort>{{"10.0.0.1", 18889}, {"::1", 7}});
+  CHECK(c.memory_limit == 16_MiB);
+  CHECK(c.when_full == shipper::WhenFull::kBlock);
+  CHECK(c.batch_age == 10ms);
+  CHECK_FALSE(c.passthrough);
+  CHECK(c.merge_outputs);
+  CHECK(c.stop_signal == SIGQUIT);
+  CHECK(c.stop_grace == 90s);
+  CHECK_FALSE(c.listen);
+  CHECK(c.service == "web");
+  CHECK(c.deployment == "7");
+  CHECK(c.container == "c-1");
+}
+
+TEST_CASE("labels add up, and a flag replaces those of the environment", "[agent][configuration]") {
+  CHECK(Parse({"--label", "a=1", "--label", "b=x=y", "--", "x"}).labels ==
+        LabelSet{{"a", "1"}, {"b", "x=y"}});
+  CHECK(Parse({"--", "x"}, {"DUNLIN_LABEL=a=1,b=2"}).labels == LabelSet{{"a", "1"}, {"b", "2"}});
+  CHECK(Parse({"--label=c=3", "--", "x"}, {"DUNLIN_LABEL=a=1"}).labels == LabelSet{{"c", "3"}});
+}
+
+TEST_CASE("every flag has a variable, and the flag beats it", "[agent][configuration]") {
+  const Words environment{"DUNLIN_STOP_GRACE=3s", "DUNLIN_MERGE_OUTPUTS=on", "PATH=/bin",
+                          "DUNLIN_PROJECT=env"};
+  auto c = Parse({"--project", "flag", "--", "x"}, environment);
+  CHECK(c.stop_grace == 3s);
+  CHECK(c.merge_outputs);
+  CHECK(c.project == "flag");
+}
+
+TEST_CASE("what cannot be right is refused with the flag and the reason",
+          "[agent][configuration]") {
+  auto [arguments, words] = GENERATE(table<Words, std::vector<std::string>>({
+      {{"--bogus", "--", "x"}, {"unknown flag --bogus", "--collector"}},
+      {{"--spool", "/var/spool", "--", "x"}, {"unknown flag --spool"}},
+      {{"-v", "--", "x"}, {"unknown flag -v"}},
+      {{}, {"no command", "COMMAND"}},
+      {{"--project", "p"}, {"no command"}},
+      {{"--"}, {"no command"}},
+      {{"--", ""}, {"empty"}},
+      {{"--project"}, {"--project", "needs a value"}},
+      {{"--project", "", "--", "x"}, {"--project", "empty"}},
+      {{"--memory-limit", "12", "--", "x"}, {"--memory-limit 12", "1MiB"}},
+      {{"--memory-limit", "lots", "--", "x"}, {"--memory-limit lots"}},
+      {{"--when-full", "panic", "--", "x"}, {"--when-full panic", "drop-oldest"}},
+      {{"--batch-age", "0s", "--", "x"}, {"--batch-age"}},
+      {{"--stop-grace", "5", "--", "x"}, {"--stop-grace 5"}},
+      {{"--stop-signal", "BOOM", "--", "x"}, {"--stop-signal BOOM"}},
+      {{"--label", "noequals", "--", "x"}, {"--label", "NAME=VALUE"}},
+      {{"--label", "0x=1", "--", "x"}, {"label name"}},
+      {{"--label", "service=1", "--", "x"}, {"service", "agent itself"}},
+      {{"--collector", "nowhere", "--", "x"}, {"--collector nowhere"}},
+      {{"--collector", ":18889", "--", "x"}, {"--collector", "host"}},
+      {{"--listen", "18888", "--", "x"}, {"--listen 18888"}},
+      {{"--passthrough", "maybe", "--", "x"}, {"on or off"}},
+  }));
+  std::string message = Refusal(arguments);
+  CAPTURE(message);
+  for (const std::string& word : words) CHECK(message.find(word) != std::string::npos);
+}
+
+TEST_CASE("a variable that cannot be right is refused by its name", "[agent][configuration]") {
+  CHECK(Refusal({"--", "x"}, {"DUNLIN_STOP_GRACE=soon"}).find("DUNLIN_STOP_GRACE=soon") !=
+        std::string::npos);
+}
+
+TEST_CASE("variables of other programs are known as such, not errors", "[agent][configuration]") {
+  const Words environment{"DUNLIN_SPOOL=/x", "HOME=/", "DUNLIN_PROJECT=p"};
+  Parse({"--", "x"}, environment);
+  CHECK(UnknownVariables(environment) == Words{"DUNLIN_SPOOL"});
+}
+
+TEST_CASE("help and version work whatever else is given", "[agent][configuration]") {
+  auto help = ParseArguments(Words{"--bogus", "--help"}, Words{"DUNLIN_STOP_GRACE=bad"});
+  REQUIRE(help);
+  CHECK(std::holds_alternative<HelpRequested>(*help));
+  auto version = ParseArguments(Words{"--version"}, Words{});
+  REQUIRE(version);
+  CHECK(std::holds_alternative<VersionRequested>(*version));
+  CHECK(HelpText().find("--stop-grace DURATION") != std::string::npos);
+}
+
+TEST_CASE("signals by name and number", "[agent][configuration]") {
+  CHECK(ParseSignal("TERM") == SIGTERM);
+  CHECK(ParseSignal("SIGUSR1") == SIGUSR1);
+  CHECK(ParseSignal("9") == SIGKILL);
+  CHECK(ParseSignal("RTMIN+3") == SIGRTMIN + 3);
+  CHECK_FALSE(ParseSignal("0"));
+  CHECK_FALSE(ParseSignal("65"));
+  CHECK_FALSE(ParseSignal("term"));
+  CHECK_FALSE(ParseSignal("RTMIN+99"));
+}
+
+TEST_CASE("a listener that others reach needs a token or an explicit word",
+          "[agent][configuration]") {
+  CHECK(CheckListener(Parse({"--", "x"})));
+  CHECK(CheckListener(Parse({"--listen", "[::1]:1", "--", "x"})));
+  CHECK(CheckListener(Parse({"--listen", "off", "--", "x"})));
+  CHECK(CheckListener(Parse({"--listen", "0.0.0.0:1", "--token-file", "/t", "--", "x"})));
+  CHECK(CheckListener(Parse({"--listen", "0.0.0.0:1", "--insecure", "--", "x"})));
+  auto refused = CheckListener(Parse({"--listen", "0.0.0.0:1", "--", "x"}));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message().find("--token-file") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace dunlin::agent

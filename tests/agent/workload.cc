@@ -1,0 +1,134 @@
+// A process for the agent to supervise. The first argument says what it does; it says "ready" on
+// its standard output when it is set up.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+namespace {
+
+void Say(std::string_view text) {
+  while (!text.empty()) {
+    ssize_t written = write(STDOUT_FILENO, text.data(), text.size());
+    if (written < 0) _exit(99);
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+[[noreturn]] void WaitForever() {
+  for (;;) pause();
+}
+
+/// Prints the number of each signal it gets; SIGUSR2 ends it with 12.
+[[noreturn]] void PrintSignals() {
+  for (int signal = 1; signal <= SIGRTMAX; ++signal) {
+    struct sigaction action {};
+    action.sa_handler = [](int number) {
+      char text[8];
+      int size = 0;
+      if (number >= 10) text[size++] = static_cast<char>('0' + number / 10);
+      text[size++] = static_cast<char>('0' + number % 10);
+      text[size++] = '\n';
+      [[maybe_unused]] ssize_t written = write(STDOUT_FILENO, text, static_cast<std::size_t>(size));
+      if (number == SIGUSR2) _exit(12);
+    };
+    sigfillset(&action.sa_mask);
+    sigaction(signal, &action, nullptr);
+  }
+  Say("ready\n");
+  WaitForever();
+}
+
+/// Leaves a descendant behind that holds the outputs; `busy`: and writes to them for ever.
+int LeaveGrandchild(bool busy) {
+  pid_t pid = fork();
+  if (pid == 0) {
+    while (busy) {
+      Say("still here\n");
+      usleep(20'000);
+    }
+    WaitForever();
+  }
+  Say(std::to_string(pid) + "\n");
+  return 3;
+}
+
+/// What the process sees of its surroundings, one fact per line.
+int Inspect() {
+  std::string text;
+  for (int fd = 1; fd <= 2; ++fd) {
+    struct stat status {};
+    fstat(fd, &status);
+    text += S_ISFIFO(status.st_mode) ? "fifo " : "other ";
+    text += (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0 ? "nonblocking " : "blocking ";
+    int again = open(fd == 1 ? "/dev/stdout" : "/dev/stderr", O_WRONLY);
+    text += again >= 0 ? "reopened\n" : "refused\n";
+    if (again >= 0) close(again);
+  }
+  int open_descriptors = 0;
+  for (int fd = 0; fd < 256; ++fd) open_descriptors += fcntl(fd, F_GETFD) >= 0 ? 1 : 0;
+  text += std::to_string(open_descriptors) + " descriptors\n";
+  text += getpgrp() == getpid() ? "leader\n" : "member\n";
+  Say(text);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string_view what = argc > 1 ? argv[1] : "";
+  const long number = argc > 2 ? std::strtol(argv[2], nullptr, 10) : 0;
+  if (what == "exit") return static_cast<int>(number);
+  if (what == "raise") {
+    raise(static_cast<int>(number));
+    return 0;
+  }
+  if (what == "print-signals") PrintSignals();
+  if (what == "ignore-term") {
+    signal(SIGTERM, SIG_IGN);
+    Say("ready\n");
+    WaitForever();
+  }
+  if (what == "stop-itself") {
+    signal(SIGTERM, [](int) { _exit(9); });
+    Say("ready\n");
+    raise(SIGSTOP);
+    WaitForever();
+  }
+  if (what == "grandchild") return LeaveGrandchild(/*busy=*/false);
+  if (what == "busy-grandchild") return LeaveGrandchild(/*busy=*/true);
+  if (what == "bytes") {
+    // Every byte value, in writes of one byte.
+    for (int i = 0; i < 3 * 256; ++i) {
+      char byte = static_cast<char>(i);
+      if (write(STDOUT_FILENO, &byte, 1) != 1) return 98;
+    }
+    return 0;
+  }
+  if (what == "lines") {
+    // As many numbered lines, one write each.
+    for (long i = 0; i < number; ++i) Say("line " + std::to_string(i) + " of some length\n");
+    return 0;
+  }
+  if (what == "outputs") {
+    for (long i = 0; i < number; ++i) {
+      std::string line = std::to_string(i) + "\n";
+      if (write(i % 2 == 0 ? STDOUT_FILENO : STDERR_FILENO, line.data(), line.size()) < 0)
+        return 97;
+    }
+    return 0;
+  }
+  if (what == "inspect") return Inspect();
+  if (what == "wait") {
+    Say("ready\n");
+    WaitForever();
+  }
+  return 64;
+}

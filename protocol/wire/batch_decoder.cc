@@ -253,6 +253,12 @@ struct BatchDecoder::Impl {
     bool well_formed = true;
     while (well_formed && fields.Next()) {
       switch (fields.number()) {
+        case columns_field::kLines:
+          fields.Read(columns.lines);
+          break;
+        case columns_field::kLineLengths:
+          well_formed = ReadRepeated(fields, columns.line_lengths);
+          break;
         case columns_field::kRunOutputs:
           well_formed = ReadRepeated(fields, run_outputs);
           break;
@@ -261,12 +267,6 @@ struct BatchDecoder::Impl {
           break;
         case columns_field::kRunTimeDeltas:
           well_formed = ReadRepeated(fields, run_time_deltas);
-          break;
-        case columns_field::kLineLengths:
-          well_formed = ReadRepeated(fields, columns.line_lengths);
-          break;
-        case columns_field::kLines:
-          fields.Read(columns.lines);
           break;
         case columns_field::kMarks:
           well_formed = ReadMark(fields, columns.marks.emplace_back());

@@ -147,18 +147,18 @@ struct BatchEncoder::Impl {
                         columns.line_lengths.size() * 5 + columns.lines.size() + marks.size();
     char* const begin = plain.Reserve(bound);
     char* end = begin;
+    if (!columns.lines.empty()) {
+      end = StoreColumnHeader(end, columns_field::kLines, columns.lines.size());
+      std::memcpy(end, columns.lines.data(), columns.lines.size());
+      end += columns.lines.size();
+    }
+    end = StoreLineLengths(end, columns.line_lengths);
     end = StorePacked(end, columns_field::kRunOutputs, columns.runs,
                       [](const Run& run) { return static_cast<std::uint64_t>(run.output); });
     end = StorePacked(end, columns_field::kRunEntries, columns.runs,
                       [](const Run& run) { return std::uint64_t{run.entries}; });
     end = StorePacked(end, columns_field::kRunTimeDeltas, time_deltas,
                       [](std::uint64_t delta) { return delta; });
-    end = StoreLineLengths(end, columns.line_lengths);
-    if (!columns.lines.empty()) {
-      end = StoreColumnHeader(end, columns_field::kLines, columns.lines.size());
-      std::memcpy(end, columns.lines.data(), columns.lines.size());
-      end += columns.lines.size();
-    }
     std::memcpy(end, marks.data(), marks.size());
     end += marks.size();
     return static_cast<std::size_t>(end - begin);

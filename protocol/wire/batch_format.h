@@ -18,11 +18,11 @@ inline constexpr std::uint32_t kGaps = 8;
 }  // namespace batch_field
 
 namespace columns_field {
-inline constexpr std::uint32_t kRunOutputs = 1;
-inline constexpr std::uint32_t kRunEntries = 2;
-inline constexpr std::uint32_t kRunTimeDeltas = 3;
-inline constexpr std::uint32_t kLineLengths = 4;
-inline constexpr std::uint32_t kLines = 5;
+inline constexpr std::uint32_t kLines = 1;
+inline constexpr std::uint32_t kLineLengths = 2;
+inline constexpr std::uint32_t kRunOutputs = 3;
+inline constexpr std::uint32_t kRunEntries = 4;
+inline constexpr std::uint32_t kRunTimeDeltas = 5;
 inline constexpr std::uint32_t kMarks = 6;
 }  // namespace columns_field
 

@@ -363,7 +363,7 @@ TEST_CASE("malformed numbers in a column are refused", "[wire][batch]") {
   }));
   v1::Batch batch = ToGenerated(SmallSample());
   std::string plain = ToGenerated(SmallSample().columns).SerializeAsString();
-  plain += "\x22";
+  plain += "\x12";
   plain += static_cast<char>(packed.size());
   plain += packed;
   batch.set_content_bytes(static_cast<std::uint32_t>(plain.size()));
@@ -381,8 +381,8 @@ TEST_CASE("numbers that come one by one count too", "[wire][batch]") {
   columns.clear_run_time_deltas_ns();
   columns.add_run_outputs(1);
   columns.add_run_time_deltas_ns(0);
-  std::string plain = columns.SerializeAsString() + "\x08\x02" + std::string("\x18\xce\x0f", 3) +
-                      std::string("\x20\x01\x22\x02\x02\x00", 6);
+  std::string plain = columns.SerializeAsString() + "\x18\x02" + std::string("\x28\xce\x0f", 3) +
+                      std::string("\x10\x01\x12\x02\x02\x00", 6);
   batch.set_content_bytes(static_cast<std::uint32_t>(plain.size()));
   batch.set_content(Compressed(plain));
   auto decoded = DecodeAll(batch.SerializeAsString());

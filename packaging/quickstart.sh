@@ -97,7 +97,7 @@ agents() {
     fields=${fields##*) } # past the name, which may hold anything; field 3 comes first now
     # shellcheck disable=SC2086 # words are wanted
     set -- $fields
-    [ "${20:-}" = "$ticks" ] && echo "$pid"
+    if [ "$1" != Z ] && [ "${20:-}" = "$ticks" ]; then echo "$pid"; fi
   done
 }
 

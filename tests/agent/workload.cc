@@ -48,8 +48,15 @@ void Say(std::string_view text) {
 
 /// Leaves a descendant behind that holds the outputs; `busy`: and writes to them for ever.
 int LeaveGrandchild(bool busy) {
+  int said[2];
+  if (pipe2(said, O_CLOEXEC) != 0) return 96;
   pid_t pid = fork();
   if (pid == 0) {
+    // Not before its number has been said.
+    close(said[1]);
+    char none = 0;
+    while (read(said[0], &none, 1) < 0 && errno == EINTR) {
+    }
     while (busy) {
       Say("still here\n");
       usleep(20'000);

@@ -11,11 +11,15 @@ namespace {
 /// Chunks of a service grow from small, so that thousands of quiet services cost little, to large,
 /// so that a busy one has few.
 constexpr std::uint32_t kMinChunkText = 4 * 1024;
-constexpr std::uint32_t kMaxChunkText = 1024 * 1024;
+constexpr std::uint32_t kMaxChunkText = 512 * 1024;
 constexpr std::uint32_t kTextPerRow = 96;  // short enough that text fills up before rows do
 
 constexpr std::uint64_t kRowOverhead =
-    sizeof(std::int64_t) + sizeof(std::uint64_t) + 2 * sizeof(void*) + sizeof(std::uint32_t);
+    sizeof(std::int64_t) + sizeof(std::uint64_t) + 2 * sizeof(void*) + sizeof(std::uint32_t) + 1;
+
+/// What a chunk takes before its first row: the first page of each column. Pages that are never
+/// written take no memory.
+constexpr std::uint64_t kChunkOverhead = 8 * 1024;
 
 /// A label set in memory, roughly: two strings and their share of a hash node for each label.
 std::uint64_t MemoryOf(const LabelSet& labels) {
@@ -29,7 +33,7 @@ std::uint64_t MemoryOf(const LabelSet& labels) {
 HeadChunk::HeadChunk(std::uint32_t max_rows, std::uint32_t max_text_bytes)
     : max_rows_(max_rows),
       max_text_bytes_(max_text_bytes),
-      // Not value-initialised: pages that are never written take no memory.
+      // Not value-initialised, so that pages stay untouched until they are needed.
       times_(new std::int64_t[max_rows]),
       arrivals_(new std::uint64_t[max_rows]),
       streams_(new const LabelSet*[max_rows]),
@@ -70,8 +74,6 @@ RowColumns HeadChunk::columns() const {
   return columns;
 }
 
-std::uint64_t HeadChunk::memory_bytes() const { return max_text_bytes_ + max_rows_ * kRowOverhead; }
-
 Head::Head(StreamTable& streams, std::uint64_t first_arrival, Lsn covered, std::int64_t created_ns)
     : stream_table_(streams),
       first_arrival_(first_arrival),
@@ -106,7 +108,7 @@ HeadChunk& Head::ChunkFor(Group& group, std::string_view line) {
   auto rows = text / kTextPerRow;
   text = std::max(text, static_cast<std::uint32_t>(line.size()) + 1);
   group.push_back(std::make_unique<HeadChunk>(rows, text));
-  memory_bytes_ += group.back()->memory_bytes();
+  memory_bytes_ += kChunkOverhead;
   return *group.back();
 }
 
@@ -131,6 +133,7 @@ void Head::Append(const RowBatch& batch, Lsn lsn) {
   }
   rows_ += batch.rows.size();
   line_bytes_ += bytes;
+  memory_bytes_ += bytes + batch.rows.size() * kRowOverhead;
   last_lsn_ = lsn;
 }
 

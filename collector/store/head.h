@@ -53,7 +53,6 @@ class HeadChunk {
   /// The rows so far.
   RowColumns columns() const;
   const TimeSpan& span() const { return span_; }
-  std::uint64_t memory_bytes() const;
 
  private:
   std::uint32_t max_rows_;

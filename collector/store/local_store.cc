@@ -20,7 +20,7 @@ constexpr std::uint64_t kMaxGroupBytes = 1_MiB;
 constexpr std::chrono::seconds kFreeSpaceAge{1};
 constexpr std::chrono::seconds kSegmentThreadTick{1};
 constexpr std::chrono::minutes kRetentionInterval{1};
-constexpr std::uint64_t kBlockCacheBytes = 48_MiB;
+constexpr std::uint64_t kBlockCacheBytes = 32_MiB;
 
 std::uint64_t MemoryOf(const AppendRequest& request) {
   return request.payload.size() + request.context.size() + request.rows.text.size() +
@@ -241,8 +241,9 @@ void LocalStore::RunWriter() {
     }
     // What was appended before a freeze was asked for is part of it.
     if (!group.empty()) CommitGroup(group);
+    WaitForRoom();
     bool asked = freezes_wanted > freezes_done;
-    if (asked || active_->memory_bytes() >= options_.head_bytes) FreezeHead();
+    if (asked || (active_->memory_bytes() >= options_.head_bytes && !IsFrozen())) FreezeHead();
     if (asked) {
       freezes_done = freezes_wanted;
       std::lock_guard lock(view_mutex_);
@@ -333,6 +334,20 @@ void LocalStore::CommitGroup(std::vector<Pending>& group) {
       group[i].done(outcomes[i]);
     }
   }
+}
+
+bool LocalStore::IsFrozen() {
+  std::lock_guard lock(view_mutex_);
+  return frozen_ != nullptr;
+}
+
+void LocalStore::WaitForRoom() {
+  std::unique_lock lock(view_mutex_);
+  view_changed_.wait(lock, [&] {
+    if (!frozen_ || stopping_) return true;
+    std::uint64_t bytes = frozen_->head->memory_bytes() + active_->memory_bytes();
+    return bytes < options_.head_bytes + options_.head_bytes / 2;
+  });
 }
 
 bool LocalStore::FreezeHead() {

@@ -26,8 +26,8 @@ namespace dunlin::store {
 ///
 /// The writer thread takes queued batches, decides about duplicates, commits groups to the WAL and
 /// puts rows into the active head; a full head is frozen and handed to the segment thread, which
-/// writes and publishes it. One frozen head at a time: while it is being written and the active one
-/// is full, the writer waits, the queue fills and Append refuses.
+/// writes and publishes it. One frozen head at a time: while it is being written and both together
+/// take one and a half times head_bytes, the writer waits, the queue fills and Append refuses.
 ///
 /// Locks, in the order in which they nest: publish_mutex_, view_mutex_; queue_mutex_ and
 /// dedup_mutex_ are never held with another.
@@ -79,6 +79,8 @@ class LocalStore final : public Store {
   void CommitGroup(std::vector<Pending>& group);
   std::optional<Error> RefusalNow();
   bool FreezeHead();
+  bool IsFrozen();
+  void WaitForRoom();
 
   // Segment thread.
   void RunSegments();

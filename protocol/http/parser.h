@@ -13,7 +13,7 @@ namespace dunlin::http {
 
 /// What one message may cost; past a limit the parser fails with the status to answer.
 struct ParserLimits {
-  std::size_t header_bytes = 64_KiB;  // request line and all fields
+  std::size_t header_bytes = 64_KiB;  // request line and all fields; at most http-parser's 80 KiB
   std::size_t body_bytes = 1_MiB;     // after removing chunked framing
 };
 

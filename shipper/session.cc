@@ -82,11 +82,11 @@ Session::Actions Session::OnTick(SteadyTime now) {
   Actions actions;
   if (!pinged_ && now - last_heard_ >= options_.ping_interval) {
     pinged_ = now;
-    actions.push_back(SendPing{next_nonce_++});
+    actions.emplace_back(SendPing{next_nonce_++});
   }
   if (now >= next_metrics_) {
     next_metrics_ = now + options_.metrics_interval;
-    actions.push_back(SendMetrics{});
+    actions.emplace_back(SendMetrics{});
   }
   return actions;
 }

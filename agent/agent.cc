@@ -148,6 +148,10 @@ void Agent::StartProcess() {
   net::SpawnOptions options;
   options.arguments = configuration_.command;
   options.merge_outputs = configuration_.merge_outputs;
+  if (configuration_.user) {
+    options.uid = configuration_.user->uid;
+    options.gid = configuration_.user->gid;
+  }
   auto spawned = net::Spawn(options);
   if (auto* failure = std::get_if<net::SpawnFailure>(&spawned)) {
     log::Fail("the process cannot be started", {{"command", configuration_.command[0]},

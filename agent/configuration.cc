@@ -94,6 +94,18 @@ Result<void> SetStopSignal(Configuration& c, std::string_view value) {
   return {};
 }
 
+Result<void> SetUser(Configuration& c, std::string_view value) {
+  // Names are not looked up: an image without /etc/passwd is as good as any.
+  auto ids = Split(value, ':');
+  auto uid = ParseInteger<uid_t>(ids[0]);
+  auto gid = ids.size() == 2 ? ParseInteger<gid_t>(ids[1]) : uid;
+  if (ids.size() > 2 || !uid || !gid) {
+    return Invalid("must be UID or UID:GID in decimal, as in 1000:1000");
+  }
+  c.user = Configuration::User{*uid, *gid};
+  return {};
+}
+
 using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::minutes;
@@ -153,6 +165,7 @@ constexpr Flag kFlags[] = {
      [](Configuration& c, std::string_view v) {
        return SetDuration(c.stop_grace, v, milliseconds(0), hours(24));
      }},
+    {"--user", "UID[:GID]", "the agent's", "user and group of the process, in decimal", SetUser},
 };
 
 const Flag* FindFlag(std::string_view name) {

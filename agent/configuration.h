@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -36,6 +38,12 @@ struct Configuration {
   bool merge_outputs = false;
   int stop_signal = 15;
   std::chrono::nanoseconds stop_grace = std::chrono::seconds(10);
+  struct User {
+    uid_t uid;
+    gid_t gid;
+    friend bool operator==(const User&, const User&) = default;
+  };
+  std::optional<User> user;  // nothing: the agent's own
   std::vector<std::string> command;
 };
 

@@ -162,6 +162,19 @@ TEST_CASE("the process has real pipes, the lead of a group, and nothing else of 
   CHECK(run.out == "fifo blocking reopened\nfifo blocking reopened\n3 descriptors\nleader\n");
 }
 
+TEST_CASE("the process runs as the user asked for and may open its outputs again",
+          "[agent][process]") {
+  if (geteuid() != 0) {
+    WARN("skipped: only root may become another user");
+    return;
+  }
+  AgentRun run;
+  run.flags.insert(run.flags.end(), {"--user", "65534:65533"});
+  run.Start({"/bin/sh", "-c", "id -u; id -g; id -G; echo again > /dev/stdout"});
+  CHECK(run.Wait() == 0);
+  CHECK(run.out == "65534\n65533\n65533\nagain\n");
+}
+
 TEST_CASE("the environment is passed on as it is", "[agent][process]") {
   AgentRun run;
   run.variables = {"DUNLIN_DEPLOYMENT=from-env", "UV_THREADPOOL_SIZE=7"};

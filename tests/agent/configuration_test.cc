@@ -157,6 +157,15 @@ TEST_CASE("help and version work whatever else is given", "[agent][configuration
   CHECK(HelpText().find("--stop-grace DURATION") != std::string::npos);
 }
 
+TEST_CASE("a user is a number, with a group of the same number unless given",
+          "[agent][configuration]") {
+  CHECK(Parse({"--user", "65534", "--", "x"}).user == Configuration::User{65534, 65534});
+  CHECK(Parse({"--user=1000:100", "--", "x"}).user == Configuration::User{1000, 100});
+  for (std::string_view bad : {"nobody", "", "1:", ":1", "1:2:3", "-1"}) {
+    CHECK(Refusal({"--user", bad, "--", "x"}).find("--user") != std::string::npos);
+  }
+}
+
 TEST_CASE("signals by name and number", "[agent][configuration]") {
   CHECK(ParseSignal("TERM") == SIGTERM);
   CHECK(ParseSignal("SIGUSR1") == SIGUSR1);

@@ -10,18 +10,18 @@ namespace {
 
 struct Row {
   BinaryOp op;
-  std::string_view spelling;
   int precedence;
+  std::string_view spelling;
 };
 
 // In the order of the enumeration.
 constexpr Row kRows[] = {
-    {BinaryOp::kAdd, "+", 2},      {BinaryOp::kSubtract, "-", 2},
-    {BinaryOp::kMultiply, "*", 3}, {BinaryOp::kDivide, "/", 3},
-    {BinaryOp::kModulo, "%", 3},   {BinaryOp::kPower, "^", 4},
-    {BinaryOp::kEqual, "==", 1},   {BinaryOp::kNotEqual, "!=", 1},
-    {BinaryOp::kGreater, ">", 1},  {BinaryOp::kGreaterEqual, ">=", 1},
-    {BinaryOp::kLess, "<", 1},     {BinaryOp::kLessEqual, "<=", 1},
+    {BinaryOp::kAdd, 2, "+"},      {BinaryOp::kSubtract, 2, "-"},
+    {BinaryOp::kMultiply, 3, "*"}, {BinaryOp::kDivide, 3, "/"},
+    {BinaryOp::kModulo, 3, "%"},   {BinaryOp::kPower, 4, "^"},
+    {BinaryOp::kEqual, 1, "=="},   {BinaryOp::kNotEqual, 1, "!="},
+    {BinaryOp::kGreater, 1, ">"},  {BinaryOp::kGreaterEqual, 1, ">="},
+    {BinaryOp::kLess, 1, "<"},     {BinaryOp::kLessEqual, 1, "<="},
 };
 
 const Row& RowOf(BinaryOp op) { return kRows[static_cast<std::size_t>(op)]; }

@@ -20,6 +20,7 @@ struct Unit {
 };
 
 constexpr std::int64_t kSecond = 1'000'000'000;
+constexpr std::int64_t kDay = 86400 * kSecond;
 
 struct DurationUnit {
   std::string_view name;
@@ -27,13 +28,8 @@ struct DurationUnit {
 };
 
 constexpr DurationUnit kPrometheusUnits[] = {
-    {"y", 365 * 86400 * kSecond},
-    {"w", 7 * 86400 * kSecond},
-    {"d", 86400 * kSecond},
-    {"h", 3600 * kSecond},
-    {"m", 60 * kSecond},
-    {"s", kSecond},
-    {"ms", 1'000'000},
+    {"y", 365 * kDay},   {"w", 7 * kDay}, {"d", kDay},       {"h", 3600 * kSecond},
+    {"m", 60 * kSecond}, {"s", kSecond},  {"ms", 1'000'000},
 };
 
 constexpr DurationUnit kGoUnits[] = {

@@ -144,6 +144,7 @@ Result<RangeQueryResult> RunRangeQuery(EntrySource& source, const MetricQuery& q
     return std::move(checked).error();
   }
   RangeQueryResult result{{}, evaluator.TakeStats()};
+  result.series.reserve(vector.size());
   for (const StepSeries& from : vector) {
     Series series{from.labels, {}};
     series.samples.reserve(from.points.size());
@@ -171,6 +172,7 @@ Result<InstantQueryResult> RunInstantQuery(EntrySource& source, const MetricQuer
     return std::move(checked).error();
   }
   std::vector<InstantSample> samples;
+  samples.reserve(vector.size());
   for (const StepSeries& series : vector) {
     samples.push_back({series.labels, series.points.front().value});
   }

@@ -51,8 +51,9 @@ bool PushDown(const LineFilterStage& stage, std::vector<LineFilter>& filters) {
     return true;
   }
   auto alternation = Alternation(stage);
-  if (alternation) filters.push_back({LineFilter::Op::kRegex, *std::move(alternation)});
-  return alternation.has_value();
+  if (!alternation) return false;
+  filters.push_back({LineFilter::Op::kRegex, *std::move(alternation)});
+  return true;
 }
 
 }  // namespace

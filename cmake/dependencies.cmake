@@ -21,7 +21,6 @@ dunlin_dependency(uv libuv ARCHIVE libuv_a.a)
 dunlin_dependency(zstd libzstd ARCHIVE libzstd.a)
 dunlin_dependency(zlib zlib)
 dunlin_dependency(cares libcares ARCHIVE libcares.a)
-dunlin_dependency(xxhash libxxhash ARCHIVE libxxhash.a)
 dunlin_dependency(prometheus prometheus-cpp-core)
 dunlin_dependency(re2 re2)
 dunlin_dependency(simdjson simdjson)
@@ -38,5 +37,8 @@ endif()
 target_link_libraries(dunlin_dep_http_parser INTERFACE ${http_parser_LIBRARY})
 
 # Header-only.
+pkg_check_modules(xxhash REQUIRED libxxhash)
+add_library(dunlin_dep_xxhash INTERFACE)  # used with XXH_INLINE_ALL: nothing to link
+target_include_directories(dunlin_dep_xxhash SYSTEM INTERFACE ${xxhash_INCLUDE_DIRS})
 pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET GLOBAL tomlplusplus)
 pkg_check_modules(cli11 REQUIRED IMPORTED_TARGET GLOBAL CLI11)

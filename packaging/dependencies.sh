@@ -11,7 +11,8 @@ Installs the missing packages of the groups (default: build) with apt, after say
 
   build   what building the four programs needs
   test    what building and running the tests needs, on top of build
-  peers   real programs that the full tests run against (Prometheus, Caddy, Docker, ...), on top of test;
+  bench   what the benchmarks compare with, on top of test
+  peers   real programs that the full tests run against (Prometheus, Caddy, Docker, ...), on top of bench;
           none of their services is left enabled or running
 
   --list  only say what is missing; exit 1 when something is
@@ -51,7 +52,7 @@ test|zstd|baseline of the benchmarks, corpus files
 peers|prometheus|scrapes all programs; promtool checks their metrics
 peers|caddy|edge of zero-downtime deploys
 peers|docker.io|containers
-peers|ripgrep|baseline of the search benchmarks
+bench|ripgrep|baseline of the search benchmarks
 peers|hyperfine|times the benchmarks
 peers|tini|baseline of process supervision
 EOF
@@ -165,7 +166,8 @@ for argument in "$@"; do
     --list) list_only=1 ;;
     build) wanted+=" build" ;;
     test) wanted+=" build test" ;;
-    peers) wanted+=" build test peers" ;;
+    bench) wanted+=" build test bench" ;;
+    peers) wanted+=" build test bench peers" ;;
     -h | --help)
       usage
       exit 0

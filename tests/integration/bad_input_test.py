@@ -158,9 +158,10 @@ class FullDiskTest(harness.IntegrationTest):
                     file.flush()
             except OSError:
                 pass  # full
+        harness.wait_until(lambda: collector_refuses(collector), "a push is refused", 30, 0.2)
         waiting = self.agent(["sh", "-c", "echo during; exec sleep 60"], collector.ingest, service="during",
                              flags=["--batch-age", "100ms"])
-        harness.wait_until(lambda: collector_refuses(collector), "a push is refused", 30, 0.2)
+        waiting.wait_metrics(lambda m: m["dunlin_agent_batches_sent_total"] > 0, "the batch is sent")
         self.assertEqual(collector.text('{service="before"}'), b"before\n")
         self.assertEqual(collector.text('{service="during"}'), b"")
         self.assertEqual(waiting.metrics()["dunlin_agent_lines_queued"], 1)

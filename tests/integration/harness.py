@@ -253,6 +253,15 @@ class Agent(Program):
     def metrics(self):
         return parse_metrics(http("GET", self.url + "/metrics", timeout=5).text)
 
+    def wait_metrics(self, condition, what, timeout=30):
+        """The first scrape for which `condition` holds."""
+        def scrape():
+            with contextlib.suppress(OSError):
+                values = self.metrics()
+                return values if condition(values) else None
+
+        return wait_until(scrape, what, timeout)
+
     def status(self):
         return http("GET", self.url + "/v1/status", timeout=5).json()
 

@@ -130,10 +130,10 @@ std::string AgentDirectory::Exposition(LogTime now) const {
   for (const Agent& agent : shown) {
     const LabelSet& identity = agent.identity.labels;
     if (!identities.insert(identity).second) continue;
-    families.Add(OneGauge("dunlin_agent_connected", "Whether the agent is connected now.",
+    families.Add(OneGauge("dunlin_collector_agent_connected", "Whether the agent is connected now.",
                           agent.connected ? 1 : 0),
                  identity);
-    families.Add(OneGauge("dunlin_agent_last_seen_timestamp_seconds",
+    families.Add(OneGauge("dunlin_collector_agent_last_seen_timestamp_seconds",
                           "When the collector last heard metrics or an end from the agent.",
                           static_cast<double>(NanosecondsOf(agent.seen)) / 1e9),
                  identity);

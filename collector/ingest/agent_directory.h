@@ -37,7 +37,7 @@ class AgentDirectory {
 
   /// The metrics of all agents as one page in the Prometheus text format: each family once, its
   /// samples labelled with project, service, deployment, container and host of their agent, plus
-  /// dunlin_agent_connected and dunlin_agent_last_seen_timestamp_seconds.
+  /// dunlin_collector_agent_connected and dunlin_collector_agent_last_seen_timestamp_seconds.
   std::string Exposition(LogTime now) const;
 
  private:

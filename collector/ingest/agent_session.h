@@ -47,7 +47,7 @@ struct ReceivedBatch {
 struct BatchResult {
   enum class Fate {
     kDurable,
-    kRejected,  // for good; a marker is durable in its place
+    kRejected,  // for good; its sequence is durable without entries
     kRefused,   // not stored, the agent has to send it again
   };
   std::uint64_t sequence = 0;

@@ -83,7 +83,7 @@ class BatchIntake : public std::enable_shared_from_this<BatchIntake> {
     request.id = store::BatchId{sender->agent, sender->boot, batch.sequence, sender->first_held};
     std::string malformed = batch.malformed;
     if (malformed.empty()) malformed = Decode(*sender, batch, request);
-    if (!malformed.empty()) MakeMarker(*sender, batch, request);
+    if (!malformed.empty()) MakeEmpty(request);
 
     Outcome outcome{sender->connection, batch.sequence, batch.entries,       batch.raw_bytes,
                     batch.memory_bytes, timed.arrived,  std::move(malformed)};
@@ -124,19 +124,11 @@ class BatchIntake : public std::enable_shared_from_this<BatchIntake> {
     return {};
   }
 
-  /// A rejected batch leaves a gap marker under its own sequence, so that the loss is in the stream
-  /// and the numbering goes on.
-  void MakeMarker(const Sender& sender, const ReceivedBatch& batch, store::AppendRequest& request) {
-    GapMarker marker = MakeGapMarker(batch.entries, batch.raw_bytes, "malformed");
-    EntryEncoder encoder;
-    std::uint32_t stream = encoder.AddStream(sender.streams.standard_output);
-    encoder.Add(stream, encoder.AddMetadata(marker.metadata), NanosecondsOf(clock_.Now()),
-                marker.line);
+  /// A rejected batch takes its place without entries, so that the numbering goes on; the agent
+  /// knows better what was in it and marks the gap.
+  static void MakeEmpty(store::AppendRequest& request) {
     request.payload_format = static_cast<std::uint32_t>(PayloadFormat::kEntries);
-    request.payload = encoder.Finish();
-    auto rows = DecodeEntries(request.payload);
-    Check(rows.has_value(), "entries just encoded cannot be decoded");
-    request.rows = std::move(*rows);
+    request.payload = EntryEncoder().Finish();
   }
 
   void Finish(const Outcome& outcome, Result<store::AppendOutcome> appended) {

@@ -46,6 +46,23 @@ LabelSet MetadataOfMark(const wire::Mark& mark, Level level) {
 
 std::uint32_t StreamNumber(wire::Output output) { return output == wire::Output::kStderr ? 1 : 0; }
 
+/// The entry that stands for lines that were captured and will never come.
+struct GapMarker {
+  std::string line;
+  LabelSet metadata;
+};
+
+GapMarker MakeGapMarker(std::uint64_t lines, std::uint64_t bytes, std::string_view reason) {
+  GapMarker marker;
+  marker.line = Join("dunlin: ", lines, lines == 1 ? " line (" : " lines (", bytes,
+                     " bytes) missing here: ", reason);
+  marker.metadata = LabelSet{{"detected_level", "warn"},
+                             {"gap_lines", Join(lines)},
+                             {"gap_bytes", Join(bytes)},
+                             {"gap_reason", std::string(reason)}};
+  return marker;
+}
+
 void AddGapRows(const std::vector<wire::Gap>& gaps, MetadataSets& metadata,
                 store::RowBatch& batch) {
   // Row lines must not move, so all texts are in place before the first view is taken.
@@ -65,17 +82,6 @@ void AddGapRows(const std::vector<wire::Gap>& gaps, MetadataSets& metadata,
 }
 
 }  // namespace
-
-GapMarker MakeGapMarker(std::uint64_t lines, std::uint64_t bytes, std::string_view reason) {
-  GapMarker marker;
-  marker.line = Join("dunlin: ", lines, lines == 1 ? " line (" : " lines (", bytes,
-                     " bytes) missing here: ", reason);
-  marker.metadata = LabelSet{{"detected_level", "warn"},
-                             {"gap_lines", Join(lines)},
-                             {"gap_bytes", Join(bytes)},
-                             {"gap_reason", std::string(reason)}};
-  return marker;
-}
 
 Result<store::RowBatch> BatchRowReader::Read(const wire::BatchView& batch,
                                              const OutputStreams& streams) {

@@ -35,13 +35,6 @@ class BatchRowReaders {
   std::vector<std::unique_ptr<BatchRowReader>> idle_;
 };
 
-/// The entry that stands for lines that were captured and will never come.
-struct GapMarker {
-  std::string line;
-  LabelSet metadata;
-};
-GapMarker MakeGapMarker(std::uint64_t lines, std::uint64_t bytes, std::string_view reason);
-
 /// Replays WAL payloads of both formats. Thread-safe.
 class IngestPayloadDecoder : public store::PayloadDecoder {
  public:

@@ -45,9 +45,9 @@ TEST_CASE("the metrics of all agents make one page", "[ingest][directory]") {
                             "deployment=\"v1\",exported_host=\"own\",host=\"node\","
                             "output=\"stdout\",project=\"shop\",service=\"web\"} 3\n"));
   CHECK_THAT(page, Contains("service=\"db\"} 4\n"));
-  CHECK_THAT(page, Contains("dunlin_agent_connected{container=\"web-1\",deployment=\"v1\","
+  CHECK_THAT(page, Contains("dunlin_collector_agent_connected{container=\"web-1\",deployment=\"v1\","
                             "host=\"node\",project=\"shop\",service=\"web\"} 1\n"));
-  CHECK_THAT(page, Contains("dunlin_agent_connected{container=\"db-1\",deployment=\"v1\","
+  CHECK_THAT(page, Contains("dunlin_collector_agent_connected{container=\"db-1\",deployment=\"v1\","
                             "host=\"node\",project=\"shop\",service=\"db\"} 0\n"));
 }
 

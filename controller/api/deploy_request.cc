@@ -91,12 +91,10 @@ DeployAnswer AcceptDeploy(const http::Request& request, Store& store) {
   if (accepted->verdict != Acceptance::Verdict::kAccepted && !replayed) {
     return refuse(VerdictProblem(std::move(*accepted), service, project_name));
   }
-  auto deployment = store.Deployment(accepted->deployment);
-  if (!deployment) return {StorageUnavailable(deployment.error(), request_id), {}, {}, false};
-  if (!*deployment) {
+  if (!accepted->record) {
     return refuse({500, "internal", "the deployment that was stored is gone", {}});
   }
-  return {std::nullopt, std::move(**deployment), accepted->superseded, replayed};
+  return {std::nullopt, std::move(*accepted->record), accepted->superseded, replayed};
 }
 
 StopAnswer AcceptStop(const http::Request& request, Store& store) {

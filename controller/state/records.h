@@ -92,7 +92,8 @@ struct Acceptance {
   };
   Verdict verdict = Verdict::kAccepted;
   DeploymentId deployment;
-  DeploymentId superseded;  // the one that waited before; empty: none did
+  std::optional<DeploymentRecord> record;  // of one accepted or replayed, as it was stored
+  DeploymentId superseded;                 // the one that waited before; empty: none did
   std::vector<FieldError> errors;
 };
 

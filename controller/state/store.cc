@@ -89,7 +89,7 @@ Result<Acceptance> Store::Accept(const std::string& project, const std::string& 
   if (!transaction) return std::move(transaction).error();
   auto repeated = FindAccepted(key);
   if (!repeated) return std::move(repeated).error();
-  if (*repeated) return **repeated;
+  if (*repeated) return std::move(**repeated);
   auto stored = FindService(project, service);
   if (!stored) return std::move(stored).error();
   if (!*stored && !request.command) {
@@ -155,6 +155,10 @@ Result<Acceptance> Store::Accept(const std::string& project, const std::string& 
     insert->Bind(1, key.key).Bind(2, key.request_hash).Bind(3, acceptance.deployment.text());
     if (auto done = insert->Bind(4, NowNs()).Run(); !done) return std::move(done).error();
   }
+  // Read before anybody else can change it: the answer shows what was accepted.
+  auto record = FindDeployment(acceptance.deployment);
+  if (!record) return std::move(record).error();
+  acceptance.record = std::move(*record);
   if (auto done = transaction->Commit(); !done) return std::move(done).error();
   return acceptance;
 }
@@ -175,6 +179,9 @@ Result<std::optional<Acceptance>> Store::FindAccepted(const IdempotencyKey& key)
   bool same = select->Text(0) == key.request_hash;
   acceptance.verdict = same ? Acceptance::Verdict::kReplayed : Acceptance::Verdict::kKeyReused;
   acceptance.deployment = DeploymentId(select->Text(1));
+  auto record = FindDeployment(acceptance.deployment);
+  if (!record) return std::move(record).error();
+  acceptance.record = std::move(*record);
   return std::optional(std::move(acceptance));
 }
 

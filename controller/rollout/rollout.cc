@@ -218,7 +218,7 @@ RolloutActions Rollout::Verify(const Observation& seen, std::chrono::nanoseconds
     // A version that is ready may use up its min_healthy even past the deadline: only a look that
     // finds it not ready fails it.
     auto remaining = readiness_.min_healthy - *ready_for_;
-    return {action::Observe{state_.container, std::min(limits_.poll, remaining)}};
+    return {action::Observe{state_.container, std::min(ProbeInterval(), remaining)}};
   }
   ready_for_.reset();
   if (state_.total_spent >= limits_.whole) {
@@ -232,7 +232,12 @@ RolloutActions Rollout::Verify(const Observation& seen, std::chrono::nanoseconds
                      FormatDuration(readiness_.deadline),
                      last_probe_.empty() ? "" : Join("; last: ", last_probe_)));
   }
-  return {ObserveLater(state_.container)};
+  return {action::Observe{state_.container, ProbeInterval()}};
+}
+
+std::chrono::nanoseconds Rollout::ProbeInterval() const {
+  // Without a probe a look costs the process nothing.
+  return readiness_.kind == Readiness::Kind::kUptime ? limits_.poll : readiness_.interval;
 }
 
 RolloutActions Rollout::Switch() {

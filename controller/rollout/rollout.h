@@ -178,6 +178,8 @@ class Rollout {
   RolloutActions Exited(const Observation& seen);
   RolloutActions Fail(ReasonCode code, std::string detail);
 
+  /// Between looks while verifying; each makes the spec's probe.
+  std::chrono::nanoseconds ProbeInterval() const;
   void Enter(Status status, Step step);
   action::Record Record(std::string note) const { return {state_, std::move(note)}; }
   action::Observe ObserveLater(const ContainerId& container) const {

@@ -2,7 +2,8 @@
 #include <sys/resource.h>
 
 #include "controller/api/gate.h"
-#include "controller/drivers/local_driver.h"
+#include "protocol/base/file_system.h"
+#include "protocol/base/text.h"
 #include "tests/controller/controller_fixture.h"
 #include "tests/support/catch.h"
 
@@ -183,6 +184,24 @@ TEST_CASE("API exports metrics of deploys, requests and the process", "[controll
   CHECK(
       has("dunlin_http_requests_total{code=\"200\",method=\"PUT\",route=\"/deploys/{service}\"}"));
   CHECK(has("process_start_time_seconds"));
+}
+
+TEST_CASE("every metric of the controller is documented", "[controller][api]") {
+  ControllerFixture controller;
+  controller.Deploy("web", kSleeper);
+  auto documented = ReadFile(PosixFileSystem(), DUNLIN_CONTROLLER_DOCUMENT);
+  REQUIRE(documented);
+  std::string page = controller.Ask("GET", "/metrics").body;
+  std::size_t found = 0;
+  for (std::string_view line : Split(page, '\n')) {
+    constexpr std::string_view kType = "# TYPE dunlin_controller_";
+    if (!line.starts_with(kType)) continue;
+    std::string name(Split(line, ' ')[2]);
+    CAPTURE(name);
+    CHECK(documented->find("`" + name) != std::string::npos);
+    ++found;
+  }
+  CHECK(found == 5);
 }
 
 TEST_CASE("API answers 503 while nothing can be stored, and recovers by itself",

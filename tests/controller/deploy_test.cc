@@ -78,7 +78,7 @@ TEST_CASE("a version whose probe never passes fails with health_timeout at its d
   ControllerFixture controller;
   Document failed = controller.Deploy("web", R"({
     "command": ["sleep", "600"], "port": 9, "stop": {"grace": "1s"},
-    "readiness": {"kind": "tcp", "min_healthy": "50ms", "deadline": "300ms"}})");
+    "readiness": {"kind": "tcp", "interval": "100ms", "min_healthy": "50ms", "deadline": "300ms"}})");
   CHECK(failed.At("/reason/code") == "health_timeout");
   CHECK(failed.At("/evidence/probe").find("refused") != std::string::npos);
 }

@@ -258,6 +258,19 @@ TEST_CASE("rollout fails with health_timeout when the version is not ready by th
   CHECK(rollout.state().evidence->probe == "GET / answered 500");
 }
 
+TEST_CASE("rollout probes the process as often as its spec says", "[controller][rollout]") {
+  Readiness readiness = QuickReadiness();
+  readiness.kind = Readiness::Kind::kHttp;
+  readiness.interval = 700ms;
+  Rollout rollout({}, readiness, StopPlan{}, StopPlan{});
+  Start(rollout);
+  CHECK(Effects(rollout.On(Saw(Running(false)))) == RolloutActions{action::Observe{kNew, 700ms}});
+  CHECK(Effects(rollout.On(Saw(Running(true), 700ms))) ==
+        RolloutActions{action::Observe{kNew, 700ms}});
+  CHECK(Effects(rollout.On(Saw(Running(true), 1500ms))) ==
+        RolloutActions{action::Observe{kNew, 500ms}});
+}
+
 TEST_CASE("rollout starts min_healthy again after a break or a restart of the process",
           "[controller][rollout]") {
   Rollout rollout = NewRollout();

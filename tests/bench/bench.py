@@ -23,11 +23,13 @@ def progress(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def cpu_of(command, **kw):
-    """CPU seconds (user and system) and wall seconds of a command."""
+def cpu_of(command, allowed=(0,)):
+    """CPU seconds (user and system) and wall seconds of a command, which must end with an allowed status."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     begin = time.monotonic()
-    subprocess.run(command, check=False, stdout=subprocess.DEVNULL, **kw)
+    status = subprocess.run(command, stdout=subprocess.DEVNULL).returncode
+    if status not in allowed:
+        raise SystemExit(f"{command} ended with {status}")
     wall = time.monotonic() - begin
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall
@@ -77,7 +79,7 @@ def slices(text, count):
 class Bench:
     def __init__(self, folder, corpus):
         self.folder = folder
-        self.corpus = corpus
+        self.corpus = corpus.resolve()  # zstd takes no symbolic links
         self.rows = []
 
     def row(self, what, figure, baseline, ratio, mark):
@@ -179,7 +181,7 @@ class Bench:
             got = self.collector.count(f"{selector} {stage}")
             if got != want:
                 raise SystemExit(f"{what}: {got} lines for {want} of rg")
-            _, base = best_of(3, lambda rg=rg: cpu_of(["rg", "-z", "-c", *rg, self.rg_file]))
+            _, base = best_of(3, lambda rg=rg: cpu_of(["rg", "-z", "-c", *rg, self.rg_file], (0, 1)))
             _, ours = best_of(3, lambda stage=stage: self.timed_count(f"{selector} {stage}"))
             ratio = ours / base
             self.row(f"search: {what} ({want} lines)", f"{ours * 1000:.0f} ms", f"rg -z -c: {base * 1000:.0f} ms", ratio,

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fails when a test file is named in no CMakeLists.txt: a test that is not listed never runs.
+# Fails when a test file is named in no CMakeLists.txt or a case cannot be run by its name: neither would ever run.
 set -euo pipefail
 cd "$(dirname "$0")"
 missing=0
@@ -10,4 +10,8 @@ while IFS= read -r file; do
     missing=1
   fi
 done < <(find . -name '*_test.cc' -o -name '*_test.py' -o -name '*_test.sh')
+if grep -rnE 'TEST_CASE\("-' --include='*.cc' .; then
+  echo "a name that begins with a dash would be read as an option: CTest could not run it"
+  missing=1
+fi
 exit "$missing"

@@ -105,13 +105,14 @@ TEST_CASE("more queries than may wait are told to come again", "[api][gate]") {
 }
 
 TEST_CASE("a query past its deadline is stopped and says what to do", "[api][gate]") {
-  LokiApiOptions options;
-  options.gate.timeout = 10s;
-  ApiFixture api(options);
-  // Two workers are busy until told otherwise, so the query is still waiting at its deadline.
+  // Two workers are busy until told otherwise, so the query is still waiting at its deadline. They
+  // end with the fixture, before what they wait for.
   std::promise<void> release;
   std::shared_future<void> released = release.get_future().share();
   std::atomic<int> busy = 0;
+  LokiApiOptions options;
+  options.gate.timeout = 10s;
+  ApiFixture api(options);
   for (int i = 0; i < 2; ++i) {
     api.query_workers().Submit([&] { ++busy, released.wait(); }, nullptr);
   }
@@ -132,10 +133,10 @@ TEST_CASE("a query past its deadline is stopped and says what to do", "[api][gat
 }
 
 TEST_CASE("a query whose client has gone is not answered at length", "[api][gate]") {
-  ApiFixture api;
-  api.client_gone->store(true);
   std::promise<void> release;
   std::shared_future<void> released = release.get_future().share();
+  ApiFixture api;
+  api.client_gone->store(true);
   for (int i = 0; i < 2; ++i) {
     api.query_workers().Submit([&] { released.wait(); }, nullptr);
   }

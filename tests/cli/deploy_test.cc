@@ -105,7 +105,7 @@ TEST_CASE("cancelled and superseded exit 3", "[cli][deploy]") {
   CHECK_THAT(servers.terminal.out, HasText("web #3 is " + status));
 }
 
-TEST_CASE("--no-wait returns at once and says how to look", "[cli][deploy]") {
+TEST_CASE("the flag --no-wait returns at once and says how to look", "[cli][deploy]") {
   FakeServers servers;
   servers.Answer(202, Deployment("PENDING", ""));
   DeployCommand command = Web();
@@ -129,7 +129,7 @@ TEST_CASE("a wait that is over leaves the deployment going and exits 6", "[cli][
              HasText("still VERIFYING and goes on") && HasText("dunlin status web"));
 }
 
-TEST_CASE("--json prints the last document alone", "[cli][deploy]") {
+TEST_CASE("the flag --json prints the last document alone", "[cli][deploy]") {
   FakeServers servers;
   servers.common.json = true;
   servers.Answer(202, Deployment("PENDING", ""));

@@ -120,7 +120,7 @@ TEST_CASE("an empty variable is the same as none", "[config]") {
   CHECK(program.threads == 2);
 }
 
-TEST_CASE("--config beats DUNLIN_CONFIG", "[config]") {
+TEST_CASE("the flag --config beats DUNLIN_CONFIG", "[config]") {
   Program program;
   program.WriteConfig("data = \"/file\"\n");
   program.environment["DUNLIN_CONFIG"] = "/nonexistent/dunlin.toml";
@@ -196,7 +196,7 @@ TEST_CASE("an unreadable file is refused by name", "[config]") {
              HasText("cannot read the configuration file"));
 }
 
-TEST_CASE("--help lists every flag with its default and variable, whatever else is given",
+TEST_CASE("the flag --help lists every flag with its default and variable, whatever else is given",
           "[config]") {
   Program program;
   auto outcome = program.Run({"--help", "--threads", "x"});
@@ -212,7 +212,7 @@ TEST_CASE("--help lists every flag with its default and variable, whatever else 
                  HasText("--version"));
 }
 
-TEST_CASE("--version prints one line and needs no other flag", "[config]") {
+TEST_CASE("the flag --version prints one line and needs no other flag", "[config]") {
   Program program;
   auto outcome = program.Run({"--version"});
   CHECK(outcome.exit_status == 0);

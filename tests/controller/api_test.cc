@@ -191,7 +191,12 @@ TEST_CASE("every metric of the controller is documented", "[controller][api]") {
   controller.Deploy("web", kSleeper);
   auto documented = ReadFile(PosixFileSystem(), DUNLIN_CONTROLLER_DOCUMENT);
   REQUIRE(documented);
-  std::string page = controller.Ask("GET", "/metrics").body;
+  // The rollout is counted when it has ended, a little after the deployment is settled.
+  std::string page;
+  REQUIRE(controller.Eventually([&] {
+    page = controller.Ask("GET", "/metrics").body;
+    return page.find("dunlin_controller_deploys_total{") != std::string::npos;
+  }));
   std::size_t found = 0;
   for (std::string_view line : Split(page, '\n')) {
     constexpr std::string_view kType = "# TYPE dunlin_controller_";

@@ -21,14 +21,18 @@ std::string DescribeEnd(const Observation& seen) {
 /// Ends and removes everything that nobody will: orphans in the database, and folders that the
 /// database does not know. Runs on a worker.
 Result<void> RemoveOrphans(Store& store, Driver& driver) {
-  // Listed before the database is read: a container is recorded before it is created.
-  auto present = driver.List();
-  if (!present) return std::move(present).error();
+  // Listed before the database is read, for a container is recorded before it is created, and again
+  // after, for it is forgotten after it was removed.
+  auto before = driver.List();
+  if (!before) return std::move(before).error();
   auto live = store.LiveContainers();
   if (!live) return std::move(live).error();
-  std::set<ContainerId> unknown(present->begin(), present->end());
+  auto after = driver.List();
+  if (!after) return std::move(after).error();
+  std::set<ContainerId> unknown(before->begin(), before->end());
   for (const ContainerRecord& container : *live) unknown.erase(container.id);
-  for (const ContainerId& id : unknown) {
+  for (const ContainerId& id : *after) {
+    if (unknown.count(id) == 0) continue;
     log::Warn("removing a container that no deployment has", {{"container", id.text()}});
     driver.Kill(id);
     if (auto removed = driver.Remove(id); !removed) return removed;

@@ -34,6 +34,7 @@ build|libuv1-dev|event loop
 build|protobuf-compiler|wire schema
 build|libprotobuf-dev|wire schema
 build|libzstd-dev|compression
+build|zlib1g-dev|compressed HTTP answers
 build|zlib1g-dev|compression of HTTP messages
 build|libc-ares-dev|host names without blocking
 build|libxxhash-dev|checksums

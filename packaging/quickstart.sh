@@ -92,7 +92,8 @@ http() { curl -sS --noproxy '*' --max-time "${http_timeout:-10}" "$@"; }
 agents() {
   local file pid ticks fields
   for file in "$data"/controller/containers/*/agent; do
-    read -r pid ticks _ <"$file" 2>/dev/null || continue
+    [ -f "$file" ] || continue
+    read -r pid ticks _ <"$file" || continue
     read -r fields 2>/dev/null <"/proc/$pid/stat" || continue
     fields=${fields##*) } # past the name, which may hold anything; field 3 comes first now
     # shellcheck disable=SC2086 # words are wanted
@@ -101,23 +102,31 @@ agents() {
   done
 }
 
-stop_demo() {
-  [ $deployed = 1 ] || return 0
+# Asks the controller to stop the demo, and whatever else was deployed through it meanwhile, and waits
+# until their agents are gone.
+stop_services() {
+  local name names i
+  names=$(http -f "$controller_url/services" 2>/dev/null | grep -oE '"name":"[a-z0-9-]+"' | cut -d'"' -f4)
+  for name in $names; do
+    http -f -o /dev/null -X POST "$controller_url/services/$name/stop" 2>/dev/null
+  done
+  for ((i = 0; i < 50; i++)); do
+    [ -n "$(agents)" ] || break
+    sleep 0.1
+  done
+}
+
+# For what the controller would not or could not stop, as in the middle of a deploy. Called once it has
+# ended, when nothing new is started any more.
+end_agents() {
   local i pid
-  if alive "$controller_pid" &&
-    http -f -o /dev/null -X POST "$controller_url/services/demo/stop" 2>/dev/null; then
-    for ((i = 0; i < 150; i++)); do
-      [ -n "$(agents)" ] || return 0
-      sleep 0.1
-    done
-  fi
   for pid in $(agents); do kill -TERM "$pid" 2>/dev/null; done
   for ((i = 0; i < 120; i++)); do
     [ -n "$(agents)" ] || return 0
     sleep 0.1
   done
   for pid in $(agents); do
-    echo "quickstart: the demo's agent (process $pid) does not stop, killing it" >&2
+    echo "quickstart: an agent (process $pid) does not stop, killing it" >&2
     kill -KILL "$pid" 2>/dev/null
   done
 }
@@ -129,8 +138,9 @@ stop_all() {
   trap '' INT TERM HUP # stopping takes a moment and is not left half done
   if [ -n "$collector_pid$controller_pid" ]; then echo "== stopping"; fi
   end_child "$follow_pid" "dunlin logs"
-  stop_demo
+  if [ $deployed = 1 ] && alive "$controller_pid"; then stop_services; fi
   end_child "$controller_pid" "dunlin-controller"
+  if [ $deployed = 1 ]; then end_agents; fi
   end_child "$collector_pid" "dunlin-collector"
   if [ -n "$data" ] && [ $temporary = 1 ] && [ $failed = 0 ]; then
     rm -rf "$data"

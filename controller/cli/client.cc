@@ -74,7 +74,8 @@ Failure RefusalOf(Server server, const http::Response& response) {
     if (detail.empty()) detail = TextOf(problem, "title");
     for (simdjson::dom::element item : ItemsOf(problem, "errors")) {
       std::string field = TextOf(item, "field");
-      fields += Join("\n  ", field, field.empty() ? "" : ": ", TextOf(item, "detail"));
+      std::string error = Join(field, field.empty() ? "" : ": ", TextOf(item, "detail"));
+      if (error != detail) fields += "\n  " + error;
     }
     if (std::string code = TextOf(problem, "code"); !code.empty()) detail += Join(" (", code, ")");
   } else {

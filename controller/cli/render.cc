@@ -177,14 +177,21 @@ std::string RenderSamples(const Terminal& terminal, const std::vector<Sample>& s
     return sample.time_ns == samples.front().time_ns;
   });
   std::vector<std::vector<std::string>> rows;
-  for (const Sample& sample : samples) {
-    std::vector<std::string> row;
-    if (!one_time) {
-      row.push_back(Coloured(terminal, Colour::kDim, RenderTime(LogTimeOf(sample.time_ns))));
+  if (one_time) {
+    for (const Sample& sample : samples) {
+      rows.push_back({SafeForTerminal(sample.labels.ToString()), sample.value});
     }
-    row.push_back(SafeForTerminal(sample.labels.ToString()));
-    row.push_back(sample.value);
-    rows.push_back(std::move(row));
+    return FormatTable(rows);
+  }
+  const LabelSet* series = nullptr;
+  for (const Sample& sample : samples) {
+    if (series == nullptr || *series != sample.labels) {
+      rows.push_back({SafeForTerminal(sample.labels.ToString())});
+    }
+    series = &sample.labels;
+    rows.push_back(
+        {Join("  ", Coloured(terminal, Colour::kDim, RenderTime(LogTimeOf(sample.time_ns))), "  ",
+              sample.value)});
   }
   return FormatTable(rows);
 }

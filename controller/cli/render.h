@@ -33,7 +33,8 @@ std::string RenderDeployments(const Terminal& terminal,
 /// `with_service` false leaves the service out.
 std::string RenderEntry(const Terminal& terminal, const FoundEntry& entry, bool with_service);
 
-/// One row per value; the time column is left out when all have the same.
+/// Values of one time: a row each, labels and value. Otherwise each series' labels, then its
+/// values.
 std::string RenderSamples(const Terminal& terminal, const std::vector<Sample>& samples);
 
 /// One entry or value as JSON, on one line.

@@ -141,7 +141,7 @@ TEST_CASE("a metric query with a range asks for it, step by step", "[cli][query]
   command.step = std::chrono::milliseconds(2500);
   CHECK(RunQuery(servers.MakeContext(), command) == ExitStatus::kOk);
   CHECK(servers.terminal.out ==
-        "1970-01-01T00:16:30.000Z  {l=\"x\"}  1\n1970-01-01T00:16:40.000Z  {l=\"x\"}  2\n");
+        "{l=\"x\"}\n  1970-01-01T00:16:30.000Z  1\n  1970-01-01T00:16:40.000Z  2\n");
   CHECK_THAT(servers.requests[0].url, HasText("/query_range?") && HasText("&step=2.5"));
 }
 

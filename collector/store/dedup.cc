@@ -108,6 +108,7 @@ std::string DedupState::TakeChanges() {
 }
 
 Result<void> DedupState::Apply(std::string_view bytes) {
+  if (bytes.empty()) return {};
   ByteReader reader(bytes);
   std::uint64_t boots = reader.ReadVarint().value_or(0);
   for (std::uint64_t i = 0; i < boots && !reader.failed(); ++i) {

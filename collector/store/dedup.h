@@ -59,7 +59,7 @@ class DedupState {
   /// Appends everything, or what was added since the last TakeChanges.
   void AppendAll(std::string& out) const;
   std::string TakeChanges();
-  /// Adds what AppendAll or TakeChanges wrote. Errors: kCorruption.
+  /// Adds what AppendAll or TakeChanges wrote; no bytes add nothing. Errors: kCorruption.
   Result<void> Apply(std::string_view bytes);
 
   std::size_t boots() const { return boots_.size(); }

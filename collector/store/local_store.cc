@@ -77,10 +77,10 @@ LocalStore::~LocalStore() {
     std::lock_guard lock(view_mutex_);  // so that no waiter misses the change
   }
   view_changed_.notify_all();
-  if (writer_.joinable()) writer_.join();
   for (Pending& pending : unanswered) {
     pending.done(Error(ErrorCode::kUnavailable, "the store is stopping"));
   }
+  if (writer_.joinable()) writer_.join();
   {
     std::lock_guard lock(view_mutex_);
     writer_stopped_ = true;
@@ -241,7 +241,6 @@ void LocalStore::RunWriter() {
     }
     // What was appended before a freeze was asked for is part of it.
     if (!group.empty()) CommitGroup(group);
-    WaitForRoom();
     bool asked = freezes_wanted > freezes_done;
     if (asked || (active_->memory_bytes() >= options_.head_bytes && !IsFrozen())) FreezeHead();
     if (asked) {
@@ -280,10 +279,12 @@ std::optional<Error> LocalStore::RefusalNow() {
     disk_full_ = *free < options_.min_free_bytes;
     free_bytes_ = *free;
   }
-  if (!disk_full_) return std::nullopt;
-  return Error(ErrorCode::kExhausted,
-               Join("the disk of ", options_.data_dir, " is full: ", FormatSize(free_bytes_),
-                    " free, ", FormatSize(options_.min_free_bytes), " are kept"));
+  if (disk_full_) {
+    return Error(ErrorCode::kExhausted,
+                 Join("the disk of ", options_.data_dir, " is full: ", FormatSize(free_bytes_),
+                      " free, ", FormatSize(options_.min_free_bytes), " are kept"));
+  }
+  return WaitForRoom();
 }
 
 void LocalStore::CommitGroup(std::vector<Pending>& group) {
@@ -341,13 +342,18 @@ bool LocalStore::IsFrozen() {
   return frozen_ != nullptr;
 }
 
-void LocalStore::WaitForRoom() {
+std::optional<Error> LocalStore::WaitForRoom() {
   std::unique_lock lock(view_mutex_);
-  view_changed_.wait(lock, [&] {
-    if (!frozen_ || stopping_) return true;
+  auto full = [&] {
+    if (!frozen_) return false;
     std::uint64_t bytes = frozen_->head->memory_bytes() + active_->memory_bytes();
-    return bytes < options_.head_bytes + options_.head_bytes / 2;
-  });
+    return bytes >= options_.head_bytes + options_.head_bytes / 2;
+  };
+  view_changed_.wait(lock, [&] { return !full() || publish_error_ || stopping_; });
+  if (!full()) return std::nullopt;
+  if (!publish_error_) return Error(ErrorCode::kUnavailable, "the store is stopping");
+  return Error(ErrorCode::kExhausted,
+               Join("memory is full and entries cannot go to disk: ", publish_error_->message()));
 }
 
 bool LocalStore::FreezeHead() {
@@ -389,7 +395,9 @@ void LocalStore::RunSegments() {
       lock.lock();
       if (published) continue;
       if (last_attempt) return;  // the WAL has it all
-      view_changed_.wait_for(lock, kSegmentThreadTick, [&] { return writer_stopped_; });
+      std::uint64_t waiting = flushes_waiting_;
+      view_changed_.wait_for(lock, kSegmentThreadTick,
+                             [&] { return writer_stopped_ || flushes_waiting_ > waiting; });
       continue;
     }
     if (writer_stopped_) {
@@ -474,6 +482,7 @@ Result<void> LocalStore::PublishFrozen() {
     segments->insert(segments->end(), added->begin(), added->end());
     segments_ = std::move(segments);
     frozen_.reset();
+    publish_error_.reset();
   }
   view_changed_.notify_all();
   if (wal_) wal_->RemoveCovered(head.last_lsn());
@@ -541,10 +550,12 @@ Result<void> LocalStore::Flush() {
   }
   std::unique_lock lock(view_mutex_);
   std::uint64_t failures = publish_failures_;
+  ++flushes_waiting_;  // an attempt that failed is repeated at once
+  view_changed_.notify_all();
   queue_changed_.notify_one();
   view_changed_.wait(
       lock, [&] { return (freezes_done_ >= wanted && !frozen_) || publish_failures_ > failures; });
-  if (publish_failures_ > failures) return *publish_error_;
+  if (frozen_ && publish_error_) return *publish_error_;
   return {};
 }
 

@@ -77,10 +77,12 @@ class LocalStore final : public Store {
   void RunWriter();
   std::vector<Pending> TakeGroup();
   void CommitGroup(std::vector<Pending>& group);
+  /// Why nothing can be stored now, if so.
   std::optional<Error> RefusalNow();
   bool FreezeHead();
   bool IsFrozen();
-  void WaitForRoom();
+  /// While heads take all the memory they may: waits, or refuses when waiting is in vain.
+  std::optional<Error> WaitForRoom();
 
   // Segment thread.
   void RunSegments();
@@ -123,7 +125,8 @@ class LocalStore final : public Store {
   std::vector<Loss> losses_;
   std::uint64_t freezes_done_ = 0;
   std::uint64_t publish_failures_ = 0;
-  std::optional<Error> publish_error_;
+  std::uint64_t flushes_waiting_ = 0;   // counts them
+  std::optional<Error> publish_error_;  // of the latest attempt, when it failed
   bool writer_stopped_ = false;
 
   std::atomic<bool> wal_failed_{false};

@@ -98,22 +98,25 @@ void StoreFixture::Open() {
   if (!opened) FAIL(opened.error().message());
 }
 
-void StoreFixture::LoseStore() {
+void StoreFixture::LoseStore(const std::function<void()>& death) {
+  files_->FailCall(0, testing::FaultyFileSystem::Lasting::kForever);
+  death();
   store_.reset();
   files_ = std::make_unique<testing::FaultyFileSystem>(memory);
 }
 
 void StoreFixture::CrashAndReopen() {
-  files_->FailCall(0, testing::FaultyFileSystem::Lasting::kForever);
-  memory.Crash();
-  LoseStore();
+  LoseStore([&] { memory.Crash(); });
+  Open();
+}
+
+void StoreFixture::CrashTornAndReopen(std::uint64_t seed) {
+  LoseStore([&] { memory.CrashTorn(seed); });
   Open();
 }
 
 void StoreFixture::KillAndReopen() {
-  files_->FailCall(0, testing::FaultyFileSystem::Lasting::kForever);
-  memory.Kill();
-  LoseStore();
+  LoseStore([&] { memory.Kill(); });
   Open();
 }
 

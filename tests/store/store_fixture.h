@@ -54,6 +54,8 @@ class StoreFixture {
   void Close() { store_.reset(); }
   /// The power fails and the machine starts again.
   void CrashAndReopen();
+  /// The same, on a disk that keeps parts of what was not synced, drawn from `seed`.
+  void CrashTornAndReopen(std::uint64_t seed);
   /// kill -9 and a restart.
   void KillAndReopen();
 
@@ -81,7 +83,8 @@ class StoreFixture {
   StoreOptions options;
 
  private:
-  void LoseStore();
+  /// Ends the store after its files stopped listening to it, and applies `death` to them.
+  void LoseStore(const std::function<void()>& death);
 
   std::unique_ptr<testing::FaultyFileSystem> files_;
   std::unique_ptr<Store> store_;

@@ -1,0 +1,301 @@
+// Exactly once, whatever is killed when: a sender numbers its batches and sends again what was not
+// acknowledged; the machine crashes at every possible call.
+#include <algorithm>
+#include <map>
+
+#include "tests/store/store_fixture.h"
+
+namespace dunlin::store {
+namespace {
+
+using testing::FaultyFileSystem;
+using Lasting = FaultyFileSystem::Lasting;
+
+constexpr std::uint64_t kBatches = 12;
+
+std::vector<TestEntry> EntriesOf(std::uint64_t sequence) {
+  std::vector<TestEntry> entries;
+  for (int i = 0; i < 3; ++i) {
+    auto time_ns = static_cast<std::int64_t>(sequence * 10) + i;
+    entries.push_back(
+        {time_ns,
+         StreamOf(i == 0 ? "web" : "db"),
+         "batch " + std::to_string(sequence) + " line " + std::to_string(i) + std::string(200, 'x'),
+         {}});
+  }
+  return entries;
+}
+
+AppendRequest Numbered(std::uint64_t sequence) {
+  AppendRequest request = RequestOf(EntriesOf(sequence));
+  request.id = BatchId{IdOf(1), IdOf(2), sequence, 1};
+  return request;
+}
+
+/// How often each line is in the store.
+std::map<std::string, int> Count(StoreFixture& fixture) {
+  std::map<std::string, int> counts;
+  for (const TestEntry& entry : fixture.ScanAll()) ++counts[entry.line];
+  return counts;
+}
+
+/// Sends everything from where the store wants to go on; answers the last acknowledged sequence.
+std::uint64_t SendAll(StoreFixture& fixture, std::uint64_t acked) {
+  std::uint64_t next = fixture.store().NextSequence(IdOf(1), IdOf(2));
+  // What was acknowledged is durable; what was only sent may be, too.
+  REQUIRE(next > acked);
+  acked = next - 1;
+  for (std::uint64_t sequence = next; sequence <= kBatches; ++sequence) {
+    auto outcome = fixture.Append(Numbered(sequence));
+    if (!outcome) return acked;
+    CHECK(*outcome == AppendOutcome::kStored);
+    acked = sequence;
+    // Its answer does not matter: the entries are in the WAL.
+    if (sequence % 4 == 0 && !fixture.store().Flush()) continue;
+    if (sequence == 9 && !fixture.store().ApplyRetention()) continue;
+  }
+  return acked;
+}
+
+void CheckExactlyOnce(StoreFixture& fixture, std::uint64_t acked) {
+  auto counts = Count(fixture);
+  for (std::uint64_t sequence = 1; sequence <= kBatches; ++sequence) {
+    int wanted = -1;
+    for (const TestEntry& entry : EntriesOf(sequence)) {
+      int count = counts[entry.line];
+      CAPTURE(sequence, acked, entry.line);
+      CHECK(count <= 1);
+      if (sequence <= acked) CHECK(count == 1);
+      // A batch is there whole or not at all.
+      if (wanted == -1) wanted = count;
+      CHECK(count == wanted);
+    }
+  }
+  CHECK(fixture.last_stats().warnings.empty());
+}
+
+enum class Death { kPowerFailure, kTornPowerFailure, kKill };
+
+void Die(StoreFixture& fixture, Death death, std::uint64_t seed) {
+  switch (death) {
+    case Death::kPowerFailure:
+      fixture.CrashAndReopen();
+      break;
+    case Death::kTornPowerFailure:
+      fixture.CrashTornAndReopen(seed);
+      break;
+    case Death::kKill:
+      fixture.KillAndReopen();
+      break;
+  }
+}
+
+TEST_CASE("a crash at any call keeps what was acknowledged, exactly once", "[store][crash]") {
+  auto death = GENERATE(Death::kPowerFailure, Death::kTornPowerFailure, Death::kKill);
+  // Few bytes per head, so that segments are also written while batches come in.
+  auto head_bytes = GENERATE(std::uint64_t{1} << 20, std::uint64_t{30'000});
+  for (std::uint64_t n = 0;; ++n) {
+    StoreFixture fixture;
+    fixture.options.head_bytes = head_bytes;
+    fixture.options.wal_file_bytes = 4096;
+    fixture.options.retention_age = std::chrono::hours(24 * 365 * 100);
+    fixture.Open();
+    // From call n on nothing reaches the files: the process is as good as dead there.
+    fixture.files().FailCall(n, Lasting::kForever);
+    std::uint64_t acked = SendAll(fixture, 0);
+    bool reached = fixture.files().failures() > 0;
+    CAPTURE(static_cast<int>(death), head_bytes, n);
+    Die(fixture, death, n);
+    CheckExactlyOnce(fixture, acked);
+    acked = SendAll(fixture, acked);
+    CHECK(acked == kBatches);
+    CheckExactlyOnce(fixture, acked);
+    fixture.Close();
+    fixture.Open();
+    CheckExactlyOnce(fixture, acked);
+    if (!reached) break;
+  }
+}
+
+TEST_CASE("a crash at any call of a restart loses nothing", "[store][crash]") {
+  auto death = GENERATE(Death::kPowerFailure, Death::kTornPowerFailure, Death::kKill);
+  for (std::uint64_t n = 0;; ++n) {
+    StoreFixture fixture;
+    fixture.options.head_bytes = 2000;
+    fixture.options.wal_file_bytes = 4096;
+    fixture.Open();
+    std::uint64_t acked = SendAll(fixture, 0);
+    REQUIRE(acked == kBatches);
+    Die(fixture, Death::kPowerFailure, 0);
+    fixture.Close();
+    fixture.files().FailCall(n, Lasting::kForever);
+    auto opened = fixture.TryOpen();
+    fixture.Close();
+    bool reached = fixture.files().failures() > 0;
+    CAPTURE(static_cast<int>(death), n);
+    Die(fixture, death, n);
+    CheckExactlyOnce(fixture, acked);
+    if (!reached) break;
+  }
+}
+
+TEST_CASE("one failing call is survived without a restart", "[store][crash]") {
+  auto code = GENERATE(ErrorCode::kIo, ErrorCode::kExhausted);
+  for (std::uint64_t n = 0;; ++n) {
+    StoreFixture fixture;
+    fixture.options.wal_file_bytes = 4096;
+    fixture.Open();
+    fixture.files().FailCall(n, Lasting::kOnce, code);
+    CAPTURE(n, ErrorCodeName(code));
+    std::uint64_t acked = SendAll(fixture, 0);
+    acked = SendAll(fixture, acked);
+    CHECK(acked == kBatches);
+    CheckExactlyOnce(fixture, acked);
+    bool reached = fixture.files().failures() > 0;
+    fixture.files().Heal();
+    Die(fixture, Death::kPowerFailure, 0);
+    CheckExactlyOnce(fixture, acked);
+    if (!reached) break;
+  }
+}
+
+TEST_CASE("when no wal file can be written, nothing is acknowledged and reads go on",
+          "[store][crash]") {
+  StoreFixture fixture;
+  fixture.Open();
+  REQUIRE(fixture.Append(Numbered(1)));
+  fixture.files().FailCall(0, Lasting::kForever, ErrorCode::kIo, {FaultyFileSystem::Call::kSync});
+  auto refused = fixture.Append(Numbered(2));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code() == ErrorCode::kIo);
+  CHECK(fixture.store().Stats().read_only);
+  CHECK(fixture.ScanAll() == EntriesOf(1));
+  // What is durable is still recognised.
+  CHECK(*fixture.Append(Numbered(1)) == AppendOutcome::kDuplicate);
+  fixture.CrashAndReopen();
+  CHECK(fixture.ScanAll() == EntriesOf(1));
+  CHECK(SendAll(fixture, 1) == kBatches);
+}
+
+TEST_CASE("a full disk refuses appends and recovers when there is space", "[store][crash]") {
+  StoreFixture fixture;
+  fixture.options.min_free_bytes = 1 << 20;
+  fixture.Open();
+  REQUIRE(fixture.Append(Numbered(1)));
+  fixture.memory.SetFreeSpace(1000);
+  fixture.clock.Advance(std::chrono::seconds(2));
+  auto refused = fixture.Append(Numbered(2));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code() == ErrorCode::kExhausted);
+  CHECK(fixture.store().Stats().read_only);
+  CHECK(fixture.ScanAll() == EntriesOf(1));
+  fixture.memory.SetFreeSpace(1 << 30);
+  fixture.clock.Advance(std::chrono::seconds(2));
+  CHECK(SendAll(fixture, 1) == kBatches);
+  CHECK_FALSE(fixture.store().Stats().read_only);
+  CheckExactlyOnce(fixture, kBatches);
+}
+
+TEST_CASE("a disk that fills up without warning refuses appends too", "[store][crash]") {
+  StoreFixture fixture;
+  fixture.options.wal_file_bytes = 4096;
+  fixture.Open();
+  REQUIRE(fixture.Append(Numbered(1)));
+  fixture.memory.SetFreeSpace(0);
+  std::uint64_t acked = 1;
+  for (std::uint64_t sequence = 2; sequence <= kBatches; ++sequence) {
+    auto outcome = fixture.Append(Numbered(sequence));
+    if (!outcome) {
+      CHECK(outcome.error().code() == ErrorCode::kExhausted);
+      break;
+    }
+    acked = sequence;
+  }
+  CHECK(acked < kBatches);
+  CHECK_FALSE(fixture.store().Flush());
+  fixture.memory.SetFreeSpace(1 << 30);
+  CHECK(SendAll(fixture, acked) == kBatches);
+  fixture.CrashAndReopen();
+  CheckExactlyOnce(fixture, kBatches);
+}
+
+TEST_CASE("a second copy of a batch waits until the first is durable", "[store][crash]") {
+  StoreFixture fixture;
+  fixture.Open();
+  REQUIRE(fixture.Append(Numbered(1)));
+  fixture.files().HoldSyncs();
+  std::vector<std::future<Result<AppendOutcome>>> answers;
+  auto append = [&](std::uint64_t sequence) {
+    auto promise = std::make_shared<std::promise<Result<AppendOutcome>>>();
+    answers.push_back(promise->get_future());
+    fixture.store().Append(Numbered(sequence), [promise](Result<AppendOutcome> outcome) {
+      promise->set_value(std::move(outcome));
+    });
+  };
+  append(2);  // goes alone into the group whose sync is held
+  fixture.files().WaitForHeldSync();
+  append(3);
+  append(3);
+  append(2);
+  append(5);
+  CHECK(fixture.store().NextSequence(IdOf(1), IdOf(2)) == 2);
+  for (auto& answer : answers) {
+    CHECK(answer.wait_for(std::chrono::seconds(0)) == std::future_status::timeout);
+  }
+  SECTION("and is acknowledged with it") {
+    fixture.files().ReleaseSyncs();
+    CHECK(*answers[0].get() == AppendOutcome::kStored);
+    CHECK(*answers[1].get() == AppendOutcome::kStored);
+    CHECK(*answers[2].get() == AppendOutcome::kDuplicate);
+    CHECK(*answers[3].get() == AppendOutcome::kDuplicate);
+    CHECK(*answers[4].get() == AppendOutcome::kGap);
+    CHECK(fixture.store().NextSequence(IdOf(1), IdOf(2)) == 4);
+  }
+  SECTION("and is refused with it") {
+    fixture.files().FailCall(0, Lasting::kForever);
+    fixture.files().ReleaseSyncs();
+    for (auto& promised : answers) {
+      auto answer = promised.get();
+      // Batches after the one that failed now skip ahead.
+      if (answer) CHECK(*answer == AppendOutcome::kGap);
+    }
+    CHECK(fixture.store().NextSequence(IdOf(1), IdOf(2)) == 2);
+  }
+}
+
+TEST_CASE("an idle store that is closed leaves no wal behind and opens clean", "[store][crash]") {
+  StoreFixture fixture;
+  fixture.Open();
+  REQUIRE(SendAll(fixture, 0) == kBatches);
+  fixture.Close();
+  CHECK(fixture.memory.Files("/data/wal").empty());
+  fixture.Open();
+  CheckExactlyOnce(fixture, kBatches);
+  // Known before the restart, and from the manifest alone.
+  CHECK(*fixture.Append(Numbered(5)) == AppendOutcome::kDuplicate);
+}
+
+TEST_CASE("a batch refused when the store stops says so", "[store]") {
+  StoreFixture fixture;
+  fixture.Open();
+  fixture.files().HoldSyncs();
+  std::vector<std::future<Result<AppendOutcome>>> answers;
+  for (std::uint64_t sequence = 1; sequence <= 2; ++sequence) {
+    auto promise = std::make_shared<std::promise<Result<AppendOutcome>>>();
+    answers.push_back(promise->get_future());
+    fixture.store().Append(Numbered(sequence), [promise](Result<AppendOutcome> outcome) {
+      promise->set_value(std::move(outcome));
+    });
+    if (sequence == 1) fixture.files().WaitForHeldSync();
+  }
+  auto closed = std::async(std::launch::async, [&] { fixture.Close(); });
+  auto queued = answers[1].get();
+  REQUIRE_FALSE(queued);
+  CHECK(queued.error().code() == ErrorCode::kUnavailable);
+  fixture.files().ReleaseSyncs();
+  CHECK(*answers[0].get() == AppendOutcome::kStored);
+  closed.get();
+}
+
+}  // namespace
+}  // namespace dunlin::store

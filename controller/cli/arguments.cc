@@ -19,6 +19,8 @@ constexpr std::string_view kExitStatuses =
     "collector\n"
     "unreachable, 5 refused, 6 wait timed out (the deployment goes on), 7 conflict.";
 
+constexpr const char* kRawHelp = "Lines alone, byte for byte as they were captured";
+
 /// Texts as CLI11 collects them, before they are read.
 struct Texts {
   Common common;
@@ -113,6 +115,7 @@ std::unique_ptr<Parser> MakeParser() {
   query.add_option("--step", texts.step, "Metric queries: one value each DURATION of the range")
       ->type_name("DURATION");
   query.add_flag("--forward", texts.query.forward, "Oldest lines first");
+  query.add_flag("--raw", texts.query.raw, kRawHelp);
   query.footer("A metric query without --since, --from or --step gives its value at --to.");
   query.allow_extras();
 
@@ -125,6 +128,7 @@ std::unique_ptr<Parser> MakeParser() {
       ->type_name("TIME");
   logs.add_option("--limit", texts.logs_limit, "Begin with at most so many lines [100]")
       ->type_name("N");
+  logs.add_flag("--raw", texts.logs.raw, kRawHelp);
   logs.add_option("SERVICE", texts.logs.service, "Service")->type_name("");
   logs.allow_extras();
   return parser;

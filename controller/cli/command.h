@@ -67,6 +67,7 @@ struct QueryCommand {
   std::optional<Moment> to;
   std::uint64_t limit = 100;
   bool forward = false;  // oldest first
+  bool raw = false;      // lines alone
   std::optional<std::chrono::nanoseconds> step;
 };
 
@@ -75,6 +76,7 @@ struct LogsCommand {
   std::string service;
   std::string project;
   bool follow = false;
+  bool raw = false;  // lines alone
   Moment since{std::nullopt, std::chrono::hours(24)};
   std::uint64_t limit = 100;
 };

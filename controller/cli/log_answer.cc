@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "controller/cli/json_fields.h"
+#include "protocol/base/base64.h"
 #include "protocol/base/text.h"
 
 namespace dunlin::cli {
@@ -29,7 +30,7 @@ Result<LabelSet> ReadLabels(element item, std::string_view name) {
   return LabelSet(std::move(labels));
 }
 
-Result<void> ReadStream(element item, LogAnswer& answer) {
+Result<void> ReadStream(element item, LineEncoding encoding, LogAnswer& answer) {
   auto labels = ReadLabels(item, "stream");
   if (!labels) return std::move(labels).error();
   for (element value : ItemsOf(item, "values")) {
@@ -40,7 +41,9 @@ Result<void> ReadStream(element item, LogAnswer& answer) {
     }
     auto time_ns = ParseInteger<std::int64_t>(time);
     if (!time_ns) return NotUnderstood("a time is not a number");
-    answer.entries.push_back({*time_ns, *labels, std::string(line)});
+    auto bytes = encoding == LineEncoding::kBase64 ? ParseBase64(line) : std::string(line);
+    if (!bytes) return NotUnderstood("a line is not base64");
+    answer.entries.push_back({*time_ns, *labels, *std::move(bytes)});
   }
   return {};
 }
@@ -71,7 +74,7 @@ Result<void> ReadSeries(element item, LogAnswer& answer) {
 
 }  // namespace
 
-Result<LogAnswer> ParseLogAnswer(std::string_view json, bool newest_first) {
+Result<LogAnswer> ParseLogAnswer(std::string_view json, bool newest_first, LineEncoding encoding) {
   simdjson::dom::parser parser;
   element root;
   auto error = parser.parse(json.data(), json.size()).get(root);
@@ -87,7 +90,7 @@ Result<LogAnswer> ParseLogAnswer(std::string_view json, bool newest_first) {
   std::string type = TextOf(*data, "resultType");
   if (type == "streams") {
     for (element item : ItemsOf(*data, "result")) {
-      if (auto read = ReadStream(item, answer); !read) return std::move(read).error();
+      if (auto read = ReadStream(item, encoding, answer); !read) return std::move(read).error();
     }
     std::stable_sort(answer.entries.begin(), answer.entries.end(),
                      [newest_first](const FoundEntry& a, const FoundEntry& b) {

@@ -38,7 +38,11 @@ struct LogAnswer {
   std::vector<std::string> warnings;
 };
 
+/// How the answer spells lines: as text, in which bytes that are not UTF-8 are lost, or in base64.
+enum class LineEncoding { kText, kBase64 };
+
 /// Reads the envelope of query and query_range. Errors: kCorruption.
-Result<LogAnswer> ParseLogAnswer(std::string_view json, bool newest_first);
+Result<LogAnswer> ParseLogAnswer(std::string_view json, bool newest_first,
+                                 LineEncoding encoding = LineEncoding::kText);
 
 }  // namespace dunlin::cli

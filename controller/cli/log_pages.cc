@@ -6,28 +6,44 @@
 #include "protocol/base/text.h"
 
 namespace dunlin::cli {
+namespace {
+
+constexpr std::string_view kEncodingHeader = "X-Dunlin-Line-Encoding";
+
+}  // namespace
 
 std::variant<LogAnswer, Failure> FetchPage(const Context& context, std::string_view query,
                                            const LogPage& page, bool newest_first) {
   controller::ClientRequest request;
   request.timeout = std::chrono::minutes(2);  // a wide search takes its time
+  // Lines are bytes. A server that does not know the header answers text, and does not repeat it.
+  request.headers.emplace_back(kEncodingHeader, "base64");
   auto asked = Ask(context, Server::kCollector,
                    Join("/loki/api/v1/query_range?query=", http::EncodePercent(query),
                         "&start=", page.start_ns, "&end=", page.end_ns, "&limit=", page.limit,
                         "&direction=", newest_first ? "backward" : "forward"),
                    std::move(request));
   if (auto* failure = std::get_if<Failure>(&asked)) return std::move(*failure);
-  auto answer = ParseLogAnswer(std::get<http::Response>(asked).body, newest_first);
+  const auto& response = std::get<http::Response>(asked);
+  auto encoding = response.headers.Get(kEncodingHeader) == "base64" ? LineEncoding::kBase64
+                                                                    : LineEncoding::kText;
+  auto answer = ParseLogAnswer(response.body, newest_first, encoding);
   if (!answer) return Failure{ExitStatus::kFailed, answer.error().message(), "", false};
   return *std::move(answer);
 }
 
 std::string EntriesText(const Context& context, const std::vector<FoundEntry>& entries,
-                        bool with_service) {
+                        EntryStyle style) {
   std::string text;
   for (const FoundEntry& entry : entries) {
-    text +=
-        context.common.json ? EntryJson(entry) : RenderEntry(context.terminal, entry, with_service);
+    if (style == EntryStyle::kRaw) {
+      text += entry.line;
+      text.push_back('\n');
+    } else if (context.common.json) {
+      text += EntryJson(entry);
+    } else {
+      text += RenderEntry(context.terminal, entry, style == EntryStyle::kWithService);
+    }
   }
   return text;
 }

@@ -14,9 +14,12 @@ namespace dunlin::cli {
 std::variant<LogAnswer, Failure> FetchPage(const Context& context, std::string_view query,
                                            const LogPage& page, bool newest_first);
 
-/// Entries as --json or the terminal wants them.
+/// What is shown of an entry beside its time and line; kRaw shows the line alone.
+enum class EntryStyle { kWithService, kPlain, kRaw };
+
+/// Entries as the style, --json or the terminal wants them.
 std::string EntriesText(const Context& context, const std::vector<FoundEntry>& entries,
-                        bool with_service);
+                        EntryStyle style);
 
 /// Whether a LogQL query asks for lines (it begins with a selector) rather than for numbers.
 bool IsLogQuery(std::string_view query);

@@ -13,7 +13,8 @@ constexpr std::chrono::nanoseconds kPollInterval = 500ms;
 
 /// Asks for new lines until told to stop. A collector that is away is waited for: what it has
 /// stored meanwhile is shown when it is back.
-ExitStatus Follow(const Context& context, const std::string& query, FollowCursor cursor) {
+ExitStatus Follow(const Context& context, const std::string& query, EntryStyle style,
+                  FollowCursor cursor) {
   bool away = false;
   while (cursor.more() || context.pause(kPollInterval)) {
     LogPage page = cursor.Next(NanosecondsOf(context.clock.Now()));
@@ -28,7 +29,7 @@ ExitStatus Follow(const Context& context, const std::string& query, FollowCursor
     if (away) context.terminal.PrintError("dunlin: the collector answers again\n");
     away = false;
     auto entries = cursor.Take(page, std::move(std::get<LogAnswer>(fetched).entries));
-    context.terminal.Print(EntriesText(context, entries, /*with_service=*/false));
+    context.terminal.Print(EntriesText(context, entries, style));
   }
   return ExitStatus::kOk;
 }
@@ -37,6 +38,7 @@ ExitStatus Follow(const Context& context, const std::string& query, FollowCursor
 
 ExitStatus RunLogs(const Context& context, const LogsCommand& command) {
   std::string query = ServiceSelector(command.service, command.project);
+  auto style = command.raw ? EntryStyle::kRaw : EntryStyle::kPlain;
   LogTime now = context.clock.Now();
   std::int64_t since_ns = NanosecondsOf(command.since.Resolve(now));
   std::int64_t end_ns = std::max(NanosecondsOf(now) + 1, since_ns);
@@ -50,7 +52,7 @@ ExitStatus RunLogs(const Context& context, const LogsCommand& command) {
     std::move(entries.begin(), entries.end(), std::back_inserter(latest));
   }
   std::reverse(latest.begin(), latest.end());
-  context.terminal.Print(EntriesText(context, latest, /*with_service=*/false));
+  context.terminal.Print(EntriesText(context, latest, style));
   if (!command.follow) {
     if (latest.empty()) {
       context.terminal.PrintError(Join("dunlin: no lines of ", query, " in that time\n"));
@@ -60,7 +62,7 @@ ExitStatus RunLogs(const Context& context, const LogsCommand& command) {
   // Older lines that the limit left out must not come back as late ones.
   bool cut = latest.size() >= command.limit;
   std::int64_t floor_ns = cut ? latest.front().time_ns + 1 : since_ns;
-  return Follow(context, query, FollowCursor(floor_ns, latest));
+  return Follow(context, query, style, FollowCursor(floor_ns, latest));
 }
 
 }  // namespace dunlin::cli

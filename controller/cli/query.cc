@@ -19,6 +19,7 @@ void PrintWarnings(const Context& context, const LogAnswer& answer) {
 ExitStatus PrintLines(const Context& context, const QueryCommand& command, LogTime from,
                       LogTime to) {
   bool newest_first = !command.forward;
+  auto style = command.raw ? EntryStyle::kRaw : EntryStyle::kWithService;
   RangePager pager(NanosecondsOf(from), NanosecondsOf(to), command.limit, newest_first);
   while (auto page = pager.Next()) {
     auto fetched = FetchPage(context, command.query, *page, newest_first);
@@ -26,7 +27,7 @@ ExitStatus PrintLines(const Context& context, const QueryCommand& command, LogTi
     auto& answer = std::get<LogAnswer>(fetched);
     PrintWarnings(context, answer);
     auto entries = pager.Take(std::move(answer.entries));
-    context.terminal.Print(EntriesText(context, entries, /*with_service=*/true));
+    context.terminal.Print(EntriesText(context, entries, style));
   }
   return ExitStatus::kOk;
 }

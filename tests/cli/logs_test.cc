@@ -70,6 +70,19 @@ TEST_CASE("levels colour a terminal's lines, and their control bytes are harmles
   CHECK(servers.terminal.out == "\x1b[2m1970-01-01T00:16:39.000Z\x1b[0m  \x1b[31ma\\x07b\x1b[0m\n");
 }
 
+TEST_CASE("lines arrive byte for byte where the collector can", "[cli][logs]") {
+  FakeServers servers;
+  auto answer = http::Response::Json(200, Streams(R"(["999000000000","/wBhCg=="])"));
+  answer.headers.Set("X-Dunlin-Line-Encoding", "base64");
+  servers.replies.push_back(FakeServers::Reply(answer));
+  LogsCommand command = Web(/*follow=*/false);
+  command.raw = true;
+  CHECK(RunLogs(servers.MakeContext(), command) == ExitStatus::kOk);
+  CHECK(servers.terminal.out == std::string("\xFF\0a\n\n", 5));
+  CHECK(servers.requests[0].headers.front() ==
+        std::pair<std::string, std::string>("X-Dunlin-Line-Encoding", "base64"));
+}
+
 TEST_CASE("no lines is no failure, and is said", "[cli][logs]") {
   FakeServers servers;
   servers.Answer(200, Streams(""));

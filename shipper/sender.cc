@@ -95,6 +95,7 @@ void Sender::Start(std::string metrics_address) {
 void Sender::OnQueued() { Pump(); }
 
 void Sender::Stop() {
+  if (connected()) WriteMetrics();
   stopped_ = true;
   retry_timer_.Stop();
   tick_timer_.Stop();

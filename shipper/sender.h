@@ -65,7 +65,7 @@ class Sender {
   void Start(std::string metrics_address);
   /// The queue has something new.
   void OnQueued();
-  /// Drops the connection and tries no other.
+  /// Sends the last metrics, drops the connection and tries no other.
   void Stop();
 
   bool connected() const;

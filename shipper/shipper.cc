@@ -42,9 +42,13 @@ void Shipper::Flush(std::function<void()> on_flushed) {
 }
 
 void Shipper::Abandon() {
-  if (!batcher_.empty()) Seal();
-  if (sender_) sender_->Stop();
+  // Nothing more is sent: what is given up here must not arrive after all.
+  if (!batcher_.empty()) {
+    seal_timer_.Stop();
+    queue_.CountDropped(DropReason::kShutdown, batcher_.Seal().totals);
+  }
   queue_.DropAll(DropReason::kShutdown);
+  if (sender_) sender_->Stop();
   CheckFlushed();
 }
 

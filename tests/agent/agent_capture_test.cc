@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "protocol/wire/exposition.h"
 #include "tests/agent/agent_run.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_dir.h"
@@ -128,6 +129,19 @@ TEST_CASE("merged outputs keep their common order", "[agent][capture]") {
   std::string all;
   for (int i = 0; i < 2000; ++i) all += std::to_string(i) + "\n";
   CHECK(run.collector.Text(Output::kStdout) == all);
+}
+
+TEST_CASE("the last metrics account for everything", "[agent][capture]") {
+  AgentRun run;
+  run.StartWorkload({"lines", "1000"});
+  CHECK(run.Wait() == 0);
+  run.RunUntil([&] { return run.collector.connections() == 0; });
+  REQUIRE(run.collector.metrics.size() >= 2);
+  std::string text = "\n";
+  wire::AppendExposition(text, run.collector.metrics.back().families);
+  CheckIdentity(text);
+  CHECK(AgentRun::Metric(text, "dunlin_agent_lines_acknowledged_total") == 1000);
+  CHECK(AgentRun::Metric(text, "dunlin_agent_process_up") == 0);
 }
 
 TEST_CASE("a line is shipped while the process runs, without another one", "[agent][capture]") {

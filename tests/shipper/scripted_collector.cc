@@ -106,6 +106,8 @@ void ScriptedCollector::OnFrame(Peer& peer, const wire::Frame& frame) {
     case wire::FrameType::kHello: {
       auto hello = wire::DecodeHello(frame.payload);
       Check(hello.has_value(), "a hello that decodes");
+      // Another boot counts from its own beginning.
+      if (!hellos.empty() && hellos.back().boot_id != hello->boot_id) durable_ = 0;
       hellos.push_back(*hello);
       if (!welcome) return;
       durable_ = std::max(durable_, hello->first_sequence - 1);

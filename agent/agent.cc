@@ -286,15 +286,24 @@ void Agent::CheckFlushed() {
 void Agent::Exit(int code) {
   exit_code_ = code;
   shipper_.Abandon();
-  const auto& lost =
-      shipper_.queue().dropped()[static_cast<std::size_t>(shipper::DropReason::kShutdown)];
-  if (lost.lines > 0) {
-    log::Fail("lines were not delivered before the end",
-              {{"lines", lost.lines},
-               {"bytes", lost.bytes},
-               {"cause", shipper_.sender()->statistics().last_error}});
-  }
+  ReportLosses();
   loop_.Stop();
+}
+
+void Agent::ReportLosses() const {
+  // Without a collector nothing was promised.
+  if (shipper_.sender() == nullptr) return;
+  auto lines = [this](shipper::DropReason reason) {
+    return shipper_.queue().dropped()[static_cast<std::size_t>(reason)].lines;
+  };
+  const std::uint64_t dropped = shipper_.Account().dropped;
+  if (dropped == 0) return;
+  log::Fail("lines were not delivered",
+            {{"lines", dropped},
+             {"mem_full", lines(shipper::DropReason::kMemoryFull)},
+             {"rejected", lines(shipper::DropReason::kRejected)},
+             {"shutdown", lines(shipper::DropReason::kShutdown)},
+             {"last_error", shipper_.sender()->statistics().last_error}});
 }
 
 Snapshot Agent::TakeSnapshot() const {

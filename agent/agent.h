@@ -55,6 +55,7 @@ class Agent {
   void Flush();
   void CheckFlushed();
   void Exit(int code);
+  void ReportLosses() const;
   Snapshot TakeSnapshot() const;
 
   net::Loop& loop_;

@@ -51,7 +51,7 @@ void Capture::Start() {
 void Capture::Drain() {
   draining_ = true;
   Resume();
-  if (!ended_) OnReadable();
+  if (!ended_ && !closed_) OnReadable();
 }
 
 void Capture::Resume() {

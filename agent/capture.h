@@ -27,7 +27,7 @@ class Capture {
 
   /// Each chunk as it was read; valid during the call.
   std::function<void(std::string_view)> on_chunk;
-  /// Once: no process has the pipe open for writing any more. Runs from the loop.
+  /// Once: no process has the pipe open for writing any more. Runs from the loop or from Drain.
   std::function<void()> on_end;
 
   void Start();

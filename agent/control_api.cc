@@ -5,6 +5,7 @@
 #include "agent/flat_object.h"
 #include "protocol/base/json_writer.h"
 #include "protocol/base/log.h"
+#include "protocol/base/secret.h"
 #include "protocol/base/text.h"
 #include "protocol/base/units.h"
 #include "protocol/wire/exposition.h"
@@ -22,16 +23,6 @@ http::Response ErrorResponse(int status, std::string_view message) {
   json.Field("error", message);
   json.EndObject();
   return http::Response::Json(status, std::move(body));
-}
-
-/// Takes as long whatever the difference is and wherever.
-bool SameSecret(std::string_view a, std::string_view b) {
-  unsigned difference = a.size() == b.size() ? 0 : 1;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    char other = i < b.size() ? b[i] : '\0';
-    difference |= static_cast<unsigned>(static_cast<unsigned char>(a[i] ^ other));
-  }
-  return difference == 0;
 }
 
 /// {"grace": "5s"} or {"grace": 5} in the body, or ?grace=5s; nothing given: nothing.
@@ -136,7 +127,7 @@ bool ControlApi::Allowed(const http::Request& request) const {
       !EqualsIgnoreCase(given.substr(0, kScheme.size()), kScheme)) {
     return false;
   }
-  return SameSecret(Trim(given.substr(kScheme.size())), options_.token);
+  return EqualInConstantTime(Trim(given.substr(kScheme.size())), options_.token);
 }
 
 http::Response ControlApi::Stop(const http::Request& request) {

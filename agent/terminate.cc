@@ -1,10 +1,9 @@
 #include <cstdlib>
-#include <exception>
 
-// The handler that libstdc++ installs by default prints the name of the exception and for that
-// links the demangler (50 KB). Nothing in the agent throws; if something ever does, that is an
-// abort.
-namespace __cxxabiv1 {
-extern std::terminate_handler __terminate_handler;
-std::terminate_handler __terminate_handler = std::abort;
-}  // namespace __cxxabiv1
+// libstdc++'s default handler prints the name of the exception and for that links the demangler.
+// Nothing in the agent throws; if something ever does, that is an abort. Defined here, its archive
+// member is not taken.
+namespace __gnu_cxx {
+void __verbose_terminate_handler();
+void __verbose_terminate_handler() { std::abort(); }
+}  // namespace __gnu_cxx

@@ -15,17 +15,23 @@ using namespace std::chrono_literals;
 using testing::RunUntil;
 using testing::ScriptedCollector;
 
-/// A sender and a collector on one loop, with time-outs short enough for a test.
+/// What a test that waits for a time-out sets, and no other: a busy machine takes its time.
+constexpr std::chrono::milliseconds kShort{100};
+
+/// A sender and a collector on one loop.
 struct Pair {
-  Pair() { Make({collector.address()}); }
+  explicit Pair(std::chrono::milliseconds ack = 30s, std::chrono::milliseconds welcome = 30s)
+      : ack_timeout(ack), welcome_timeout(welcome) {
+    Make({collector.address()});
+  }
 
   void Make(std::vector<net::HostPort> collectors) {
     SenderOptions options;
     options.collectors = std::move(collectors);
     options.hello.service = "tested";
     options.retry = {5ms, 20ms};
-    options.session.ack_timeout = 100ms;
-    options.session.welcome_timeout = 100ms;
+    options.session.ack_timeout = ack_timeout;
+    options.session.welcome_timeout = welcome_timeout;
     sender = std::make_unique<Sender>(loop, SystemClock(), queue, std::move(options));
   }
   void Push(int batches, std::uint64_t lines = 3) {
@@ -37,6 +43,8 @@ struct Pair {
     return sender->statistics().errors[static_cast<std::size_t>(kind)];
   }
 
+  std::chrono::milliseconds ack_timeout;
+  std::chrono::milliseconds welcome_timeout;
   net::Loop loop;
   Queue queue;
   ScriptedCollector collector{loop};
@@ -78,7 +86,7 @@ TEST_CASE("lines flow once a collector appears, however late", "[shipper][sender
 }
 
 TEST_CASE("a collector that never acknowledges is left, and nothing is lost", "[shipper][sender]") {
-  Pair pair;
+  Pair pair(kShort);
   pair.collector.acknowledge = false;
   pair.sender->Start("10.1.2.3:18888");
   pair.Push(2);
@@ -203,7 +211,7 @@ TEST_CASE("garbage from the collector ends the connection and is survived", "[sh
 }
 
 TEST_CASE("a collector that does not read costs bounded memory and is left", "[shipper][sender]") {
-  Pair pair;
+  Pair pair(kShort);
   pair.sender->Start("10.1.2.3:18888");
   pair.Run([&] { return pair.sender->connected(); });
   pair.collector.StopReading();
@@ -215,7 +223,7 @@ TEST_CASE("a collector that does not read costs bounded memory and is left", "[s
 }
 
 TEST_CASE("with several collectors the next one takes over", "[shipper][sender]") {
-  Pair pair;
+  Pair pair(30s, kShort);
   ScriptedCollector second(pair.loop);
   pair.Make({pair.collector.address(), second.address()});
   SECTION("when the first is not there") { pair.collector.CloseListener(); }

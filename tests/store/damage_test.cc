@@ -143,7 +143,7 @@ TEST_CASE("damage to manifest or CURRENT loses no entry", "[store][damage]") {
   std::string path = Find(files, GENERATE(std::string("manifest-"), std::string("CURRENT")));
   std::size_t size = files[path].size();
   std::size_t step = size > 100 ? 3 : 1;
-  for (std::size_t at = 0; at < size; at += step) {
+  for (std::size_t at = 0; at < size; at += step * kStride) {
     CAPTURE(path, at);
     StoreFixture fixture;
     Restore(fixture, files);
@@ -210,7 +210,7 @@ TEST_CASE("any flipped byte of a wal leaves right rows and a report", "[store][d
   }
   std::string path = Find(files, ".wal");
   std::size_t end = files[path].find_last_not_of('\0') + 1;
-  for (std::size_t at = 0; at < end; at += 5) {
+  for (std::size_t at = 0; at < end; at += 5 * kStride) {
     CAPTURE(at);
     StoreFixture fixture;
     Restore(fixture, files);

@@ -19,27 +19,34 @@ constexpr std::int64_t kHour = 3'600'000'000'000;
 /// An entry with its place in the order of arrival.
 using Oracle = std::vector<TestEntry>;
 
-bool HoldsFilter(const LineFilter& filter, const std::string& line) {
-  bool holds = false;
-  switch (filter.kind) {
-    case LineFilter::Kind::kContains:
-      holds = line.find(filter.pattern) != std::string::npos;
-      break;
-    case LineFilter::Kind::kRegex:
-      // Patterns below mean the same in ECMAScript and RE2, line by line.
-      holds = std::regex_search(line, std::regex(filter.pattern));
-      break;
+/// A line filter evaluated the plain way.
+class OracleFilter {
+ public:
+  explicit OracleFilter(const LineFilter& filter) : filter_(filter) {
+    // Patterns below mean the same in ECMAScript and RE2, line by line.
+    if (filter.kind == LineFilter::Kind::kRegex) regex_ = std::regex(filter.pattern);
   }
-  return holds != filter.negated;
-}
+
+  bool Accepts(const std::string& line) const {
+    bool holds = filter_.kind == LineFilter::Kind::kContains
+                     ? line.find(filter_.pattern) != std::string::npos
+                     : std::regex_search(line, regex_);
+    return holds != filter_.negated;
+  }
+
+ private:
+  LineFilter filter_;
+  std::regex regex_;
+};
 
 std::vector<TestEntry> Expected(const Oracle& oracle, const ScanRequest& request) {
+  std::vector<OracleFilter> filters(request.line_filters.begin(), request.line_filters.end());
   std::vector<TestEntry> matching;
   for (const TestEntry& entry : oracle) {
     bool matches = entry.time_ns >= request.start_ns && entry.time_ns < request.end_ns &&
                    (!request.stream_matches || request.stream_matches(entry.stream)) &&
-                   std::all_of(request.line_filters.begin(), request.line_filters.end(),
-                               [&](const auto& filter) { return HoldsFilter(filter, entry.line); });
+                   std::all_of(filters.begin(), filters.end(),
+                               [&](const auto& filter) { return filter.Accepts(entry.line); });
     if (matches) matching.push_back(entry);
   }
   std::stable_sort(matching.begin(), matching.end(),

@@ -15,6 +15,14 @@
 
 namespace dunlin::store {
 
+/// How far apart the points are that exhaustive tests try. TSan looks for races, which one point
+/// shows as well as the next, and is slow.
+#ifdef __SANITIZE_THREAD__
+inline constexpr std::uint64_t kStride = 9;
+#else
+inline constexpr std::uint64_t kStride = 1;
+#endif
+
 /// An entry as tests write and compare it.
 struct TestEntry {
   std::int64_t time_ns = 0;

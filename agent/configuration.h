@@ -19,6 +19,43 @@
 
 namespace dunlin::agent {
 
+enum class StopMode { kGroup, kLeader };
+enum class Restart { kNever, kOnFailure, kAlways };
+enum class LiveAction { kNone, kRestart, kExit };
+enum class StandardInput { kInherit, kPipe };
+
+/// A signal that arrives as `from` is passed on as `to`, or swallowed.
+struct SignalRewrite {
+  int from;
+  std::optional<int> to;
+  friend bool operator==(const SignalRewrite&, const SignalRewrite&) = default;
+};
+
+/// The agent ends with `to` where the process ended with `from`.
+struct ExitRemap {
+  int from;
+  int to;
+  friend bool operator==(const ExitRemap&, const ExitRemap&) = default;
+};
+
+/// When the process is started again, and when that is given up.
+struct RestartConfiguration {
+  Restart policy = Restart::kNever;
+  std::chrono::nanoseconds delay = std::chrono::milliseconds(500);  // the first; then doubling
+  std::chrono::nanoseconds max_delay = std::chrono::seconds(30);
+  unsigned limit = 10;  // restarts within `window`; 0: any number
+  std::chrono::nanoseconds window = std::chrono::minutes(10);
+};
+
+struct ProbeConfiguration {
+  std::string target;  // http://…, tcp://…, exec:…, log:…; empty: no probe
+  std::chrono::nanoseconds start_period{0};
+  std::chrono::nanoseconds interval;
+  std::chrono::nanoseconds timeout = std::chrono::seconds(1);
+  unsigned failures = 3;   // in a row that make it bad
+  unsigned successes = 1;  // in a row that make it good again
+};
+
 /// Everything that flags and environment decide; docs/agent.md, "Flags".
 struct Configuration {
   std::vector<net::HostPort> collectors;
@@ -30,6 +67,10 @@ struct Configuration {
   std::optional<net::HostPort> listen = net::HostPort{"127.0.0.1", 18888};  // nothing: off
   bool insecure = false;
   std::string token_file;
+  std::string metrics_token_file;
+  std::string tls_ca;
+  std::string tls_cert;
+  std::string tls_key;
   std::size_t memory_limit = 4_MiB;
   shipper::WhenFull when_full = shipper::WhenFull::kDropOldest;
   std::size_t batch_bytes = 128_KiB;
@@ -38,6 +79,20 @@ struct Configuration {
   bool merge_outputs = false;
   int stop_signal = 15;
   std::chrono::nanoseconds stop_grace = std::chrono::seconds(10);
+  StopMode stop_mode = StopMode::kGroup;
+  bool wait_for_all = true;
+  std::optional<int> parent_death;  // nothing: the parent's end goes unnoticed
+  std::vector<SignalRewrite> signal_rewrites;
+  std::vector<ExitRemap> exit_remaps;
+  RestartConfiguration restart;
+  std::vector<std::string> pre_start;  // empty: none
+  std::vector<std::string> post_stop;
+  std::chrono::nanoseconds hook_timeout = std::chrono::seconds(10);
+  StandardInput standard_input = StandardInput::kInherit;
+  ProbeConfiguration ready{.target = {}, .interval = std::chrono::seconds(1)};
+  ProbeConfiguration live{.target = {}, .interval = std::chrono::seconds(10)};
+  LiveAction live_action = LiveAction::kExit;
+  std::optional<std::uint64_t> rate_limit;  // bytes of output per second
   struct User {
     uid_t uid;
     gid_t gid;
@@ -65,10 +120,8 @@ std::vector<std::string_view> UnknownVariables(std::span<const std::string_view>
 /// Standard output of --help.
 std::string HelpText();
 
-/// A signal by name ("TERM", "SIGTERM") or number, or nothing.
-std::optional<int> ParseSignal(std::string_view text);
-
-/// Whether the control listener is safe as configured: loopback, off, with a token, or --insecure.
+/// Whether the control listener is safe as configured: loopback, off, with a token,
+/// with TLS and client certificates, or --insecure.
 /// Errors: kInvalidArgument naming the flag to give.
 Result<void> CheckListener(const Configuration& configuration);
 

@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "agent/signal_name.h"
 #include "tests/support/catch.h"
 
 namespace dunlin::agent {
@@ -187,6 +188,70 @@ TEST_CASE("a listener that others reach needs a token or an explicit word",
   auto refused = CheckListener(Parse({"--listen", "0.0.0.0:1", "--", "x"}));
   REQUIRE_FALSE(refused);
   CHECK(refused.error().message().find("--token-file") != std::string::npos);
+}
+
+TEST_CASE("how the process is stopped and started again", "[agent][configuration]") {
+  auto c = Parse({"--stop-mode", "leader", "--wait-for-all=off", "--parent-death", "SIGHUP",
+                  "--rewrite-signal", "TERM=QUIT", "--rewrite-signal", "WINCH=none",
+                  "--remap-exit=143=0", "--restart", "on-failure", "--restart-delay", "1s",
+                  "--restart-limit", "0", "--stdin", "pipe", "x"});
+  CHECK(c.stop_mode == StopMode::kLeader);
+  CHECK_FALSE(c.wait_for_all);
+  CHECK(c.parent_death == SIGHUP);
+  CHECK(c.signal_rewrites ==
+        std::vector<SignalRewrite>{{SIGTERM, SIGQUIT}, {SIGWINCH, std::nullopt}});
+  CHECK(c.exit_remaps == std::vector<ExitRemap>{{143, 0}});
+  CHECK(c.restart.policy == Restart::kOnFailure);
+  CHECK(c.restart.delay == 1s);
+  CHECK(c.restart.limit == 0);
+  CHECK(c.standard_input == StandardInput::kPipe);
+}
+
+TEST_CASE("hooks, probes and the rate limit", "[agent][configuration]") {
+  auto c =
+      Parse({"--pre-start", "/bin/migrate --to 'version 2'", "--ready",
+             "http://127.0.0.1:80/healthz", "--live", "exec:/bin/check", "--live-action", "restart",
+             "--ready-failures", "2", "--live-interval", "5s", "--rate-limit", "1MiB/s", "x"});
+  CHECK(c.pre_start == std::vector<std::string>{"/bin/migrate", "--to", "version 2"});
+  CHECK(c.post_stop.empty());
+  CHECK(c.ready.target == "http://127.0.0.1:80/healthz");
+  CHECK(c.ready.interval == 1s);
+  CHECK(c.ready.failures == 2);
+  CHECK(c.live.target == "exec:/bin/check");
+  CHECK(c.live.interval == 5s);
+  CHECK(c.live_action == LiveAction::kRestart);
+  CHECK(c.rate_limit == 1_MiB);
+}
+
+TEST_CASE("lists of the environment are replaced by flags, each on its own",
+          "[agent][configuration]") {
+  const Words environment{"DUNLIN_REMAP_EXIT=143=0,137=1", "DUNLIN_REWRITE_SIGNAL=TERM=QUIT"};
+  auto c = Parse({"--remap-exit", "1=2", "x"}, environment);
+  CHECK(c.exit_remaps == std::vector<ExitRemap>{{1, 2}});
+  CHECK(c.signal_rewrites == std::vector<SignalRewrite>{{SIGTERM, SIGQUIT}});
+}
+
+TEST_CASE("supervision flags that cannot be right are refused with what would be",
+          "[agent][configuration]") {
+  auto [arguments, says] = GENERATE(table<Words, std::string>({
+      {{"--stop-mode", "tree", "x"}, "group, leader"},
+      {{"--rewrite-signal", "TERM", "x"}, "TERM=QUIT"},
+      {{"--rewrite-signal", "TERM=NOPE", "x"}, "not a signal"},
+      {{"--remap-exit", "143", "x"}, "143=0"},
+      {{"--remap-exit", "256=0", "x"}, "0 to 255"},
+      {{"--restart", "sometimes", "x"}, "never, on-failure, always"},
+      {{"--restart-delay", "2m", "x"}, "--restart-max-delay"},
+      {{"--pre-start", " ", "x"}, "command"},
+      {{"--ready", "ftp://x", "x"}, "exec:COMMAND"},
+      {{"--ready", "tcp://", "x"}, "tcp://HOST:PORT"},
+      {{"--live-failures", "0", "x"}, "1 to 1000"},
+      {{"--rate-limit", "1MiB", "x"}, "1MiB/s"},
+      {{"--tls-cert", "c.pem", "x"}, "--tls-key"},
+  }));
+  CAPTURE(arguments[0], arguments[1]);
+  const std::string refusal = Refusal(arguments);
+  CAPTURE(refusal);
+  CHECK(refusal.find(says) != std::string::npos);
 }
 
 }  // namespace

@@ -54,8 +54,8 @@ peers|prometheus|scrapes all programs; promtool checks their metrics
 peers|caddy|edge of zero-downtime deploys
 peers|docker.io|containers
 bench|ripgrep|baseline of the search benchmarks
-peers|hyperfine|times the benchmarks
-peers|tini|baseline of process supervision
+bench|hyperfine|times the benchmarks
+bench|tini|baseline of process supervision
 EOF
 }
 

@@ -3,7 +3,6 @@
 import argparse
 import os
 import pathlib
-import resource
 import shutil
 import subprocess
 import sys
@@ -14,57 +13,10 @@ import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 import harness  # noqa: E402
+from agent_bench import AgentBench  # noqa: E402
+from measure import MIB, Table, Watch, best_of, cpu_of, folder_bytes, progress  # noqa: E402
 
 STREAMS = 32
-MIB = 2**20
-
-
-def progress(text):
-    print(text, file=sys.stderr, flush=True)
-
-
-def cpu_of(command, allowed=(0,)):
-    """CPU seconds (user and system) and wall seconds of a command, which must end with an allowed status."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    begin = time.monotonic()
-    status = subprocess.run(command, stdout=subprocess.DEVNULL).returncode
-    if status not in allowed:
-        raise SystemExit(f"{command} ended with {status}")
-    wall = time.monotonic() - begin
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall
-
-
-def best_of(runs, measure):
-    """The run with the least wall time: these machines are shared."""
-    return min((measure() for _ in range(runs)), key=lambda pair: pair[1])
-
-
-def folder_bytes(path):
-    return sum(f.stat().st_blocks * 512 for f in pathlib.Path(path).rglob("*") if f.is_file())
-
-
-class Watch:
-    """Follows a program to its end: CPU seconds of it alone, and its largest resident size."""
-
-    def __init__(self, program):
-        self.program = program
-        self.peak = 0
-        self.cpu = 0.0
-
-    def until_end(self):
-        pid = self.program.pid
-        while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
-            self.sample()
-            time.sleep(0.02)
-        self.cpu = self.program.cpu_seconds()
-        return self.program.wait()
-
-    def sample(self):
-        try:
-            self.peak = max(self.peak, self.program.peak_memory() or 0)
-        except (OSError, ValueError):
-            pass
 
 
 def slices(text, count):
@@ -77,14 +29,12 @@ def slices(text, count):
 
 
 class Bench:
-    def __init__(self, folder, corpus):
-        self.folder = folder
-        self.corpus = corpus.resolve()  # zstd takes no symbolic links
-        self.rows = []
+    """The agent's lines in the collector: shipped, stored, searched."""
 
-    def row(self, what, figure, baseline, ratio, mark):
-        self.rows.append((what, figure, baseline, "" if ratio is None else f"{ratio:.2f}",
-                          mark[0], "" if mark[1] is None else ("yes" if mark[1] else "NO")))
+    def __init__(self, folder, corpus, table):
+        self.folder = folder
+        self.corpus = corpus
+        self.table = table
 
     def baselines(self):
         progress("zstd -1, -3 and -9 of the corpus")
@@ -116,9 +66,9 @@ class Bench:
         if status != 0 or got != want:
             raise SystemExit(f"the agent ended with {status}; {got} lines of {want} arrived\n{agent.log_tail()}")
         ratio = watch.cpu / self.zstd1_cpu
-        self.row("agent: capture to ack, CPU", f"{watch.cpu:.2f} s", f"zstd -1: {self.zstd1_cpu:.2f} s", ratio,
-                 ("<= 3", ratio <= 3))
-        self.row("agent: peak memory", f"{watch.peak / MIB:.1f} MiB", "", None, ("<= 12 MiB", watch.peak <= 12 * MIB))
+        self.table.row("agent: capture to ack, CPU", f"{watch.cpu:.2f} s", f"zstd -1: {self.zstd1_cpu:.2f} s", ratio,
+                 "<= 3", ratio <= 3)
+        self.table.row("agent: peak memory", f"{watch.peak / MIB:.1f} MiB", mark="<= 8 MiB", met=watch.peak <= 8 * MIB)
 
     def ingest(self):
         """32 streams into one collector; it is stopped in order, so that everything is in segments."""
@@ -148,15 +98,15 @@ class Bench:
         if watch.until_end() != 0:
             raise SystemExit(f"the collector failed\n{self.collector.log_tail()}")
         ratio = watch.cpu / self.zstd1_cpu
-        self.row("collector: ingest to segments, CPU", f"{watch.cpu:.2f} s", f"zstd -1: {self.zstd1_cpu:.2f} s", ratio,
-                 ("<= 12", ratio <= 12))
-        self.row("collector: peak memory while ingesting", f"{watch.peak / MIB:.0f} MiB", "", None,
-                 ("<= 400 MiB", watch.peak <= 400 * MIB))
+        self.table.row("collector: ingest to segments, CPU", f"{watch.cpu:.2f} s", f"zstd -1: {self.zstd1_cpu:.2f} s", ratio,
+                 "<= 12", ratio <= 12)
+        self.table.row("collector: peak memory while ingesting", f"{watch.peak / MIB:.0f} MiB",
+                 mark="<= 400 MiB", met=watch.peak <= 400 * MIB)
         disk = folder_bytes(self.collector.data)
-        self.row("collector: bytes on disk, everything", f"{disk / 1e6:.1f} MB",
+        self.table.row("collector: bytes on disk, everything", f"{disk / 1e6:.1f} MB",
                  f"zstd -9: {self.zstd9_bytes / 1e6:.1f} MB", disk / self.zstd9_bytes,
-                 ("<= 1.3", disk <= 1.3 * self.zstd9_bytes))
-        self.row("", "", f"zstd -1: {self.zstd1_bytes / 1e6:.1f} MB", disk / self.zstd1_bytes, ("", None))
+                 "<= 1.3", disk <= 1.3 * self.zstd9_bytes)
+        self.table.row("", "", f"zstd -1: {self.zstd1_bytes / 1e6:.1f} MB", disk / self.zstd1_bytes)
         for number, _ in pieces:
             (self.folder / f"piece-{number}").unlink()
 
@@ -184,15 +134,15 @@ class Bench:
             _, base = best_of(3, lambda rg=rg: cpu_of(["rg", "-z", "-c", *rg, self.rg_file], (0, 1)))
             _, ours = best_of(3, lambda stage=stage: self.timed_count(f"{selector} {stage}"))
             ratio = ours / base
-            self.row(f"search: {what} ({want} lines)", f"{ours * 1000:.0f} ms", f"rg -z -c: {base * 1000:.0f} ms", ratio,
-                     (f"<= {mark}", ratio <= mark) if mark else ("", None))
+            self.table.row(f"search: {what} ({want} lines)", f"{ours * 1000:.0f} ms", f"rg -z -c: {base * 1000:.0f} ms", ratio,
+                     *((f"<= {mark}", ratio <= mark) if mark else ()))
         _, newest = best_of(3, lambda: self.timed(
             f"query_range?limit=1000&start=0&end={time.time_ns() + 10**12}&query=" +
             urllib.parse.quote('{service="svc-31"} |= "a"')))
-        self.row("search: newest 1,000 lines of a service", f"{newest * 1000:.0f} ms", "", None, ("", None))
+        self.table.row("search: newest 1,000 lines of a service", f"{newest * 1000:.0f} ms")
         watch = Watch(self.collector)
         watch.sample()
-        self.row("collector: peak memory while searching", f"{watch.peak / MIB:.0f} MiB", "", None, ("", None))
+        self.table.row("collector: peak memory while searching", f"{watch.peak / MIB:.0f} MiB")
         self.collector.stop()
 
     def timed(self, path):
@@ -213,21 +163,15 @@ class Bench:
         self.agent()
         self.ingest()
         self.searches()
-        size = self.corpus.stat().st_size
-        print(f"\nCorpus: {size / 1e6:.0f} MB, {self.lines} lines, {STREAMS} streams; {os.cpu_count()} cores\n")
-        header = ("what", "dunlin", "baseline, same run", "ratio", "mark", "met")
-        widths = [max(len(row[i]) for row in [header, *self.rows]) for i in range(len(header))]
-        for row in [header, tuple("-" * w for w in widths), *self.rows]:
-            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
-        return all(row[5] != "NO" for row in self.rows)
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--bytes", type=int, default=600_000_000)
     parser.add_argument("--keep", type=pathlib.Path)
+    parser.add_argument("--agent", action="store_true")
     options = parser.parse_args()
-    for program in ["zstd", "rg"]:
+    for program in ["zstd", "rg", "hyperfine", "tini-static"]:
         if shutil.which(program) is None:
             raise SystemExit(f"{program} is not installed: run packaging/dependencies.sh bench")
     folder = pathlib.Path(tempfile.mkdtemp(prefix="dunlin-bench-"))
@@ -240,7 +184,14 @@ def main():
             partial = corpus.with_suffix(".partial")
             partial.write_bytes(harness.large_corpus(options.bytes))
             partial.rename(corpus)
-        return 0 if Bench(folder, corpus).run() else 1
+        corpus = corpus.resolve()  # zstd takes no symbolic links
+        table = Table()
+        AgentBench(folder, corpus, table).run()
+        if not options.agent:
+            Bench(folder, corpus, table).run()
+        print(f"\nCorpus: {corpus.stat().st_size / 1e6:.0f} MB; {os.cpu_count()} cores\n")
+        table.print()
+        return 0 if table.all_met() else 1
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

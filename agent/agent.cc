@@ -238,6 +238,7 @@ void Agent::OnStateChange() {
 }
 
 void Agent::OnReaped(pid_t pid, net::ExitStatus status) {
+  if (child_exits_.Report(pid, status)) return;
   if (pid != pid_) {
     ++orphans_reaped_;
     return;

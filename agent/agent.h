@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "agent/capture.h"
+#include "agent/child_exits.h"
 #include "agent/configuration.h"
 #include "agent/control_api.h"
 #include "agent/passthrough.h"
@@ -72,6 +73,7 @@ class Agent {
   shipper::Shipper shipper_;
   std::array<std::unique_ptr<Passthrough>, shipper::kOutputs> passthrough_;
   RecentLines recent_lines_;
+  ChildExits child_exits_;
   std::unique_ptr<net::Reaper> reaper_;
   std::vector<std::unique_ptr<net::SignalWatcher>> signals_;
   std::vector<std::unique_ptr<Capture>> captures_;

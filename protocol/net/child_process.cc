@@ -122,7 +122,7 @@ SpawnFailure Explain(const StartFailure& failure, const SpawnOptions& options,
   switch (failure.step) {
     case StartStep::kDescriptors:
       return Refused(
-          ErrnoError(failure.error_number, Join(attempt, ": cannot set up its outputs")));
+          ErrnoError(failure.error_number, Join(attempt, ": cannot set up its input and outputs")));
     case StartStep::kUser:
       return Refused(
           ErrnoError(failure.error_number,
@@ -188,6 +188,14 @@ std::variant<ChildProcess, SpawnFailure> Spawn(const SpawnOptions& options) {
     error_output = std::move(*pipe);
   }
 
+  Descriptor input;
+  if (options.input == ChildInput::kNothing) {
+    // Rather than /dev/null, which not every root has: nobody writes, so a read is at the end.
+    auto pipe = MakePipe();
+    if (!pipe) return Refused(std::move(pipe).error());
+    input = std::move(pipe->read);
+  }
+
   // All the child needs is made here: between fork and exec it may not allocate.
   std::vector<std::string> candidates = Candidates(options);
   std::vector<char*> paths = Pointers(candidates);
@@ -195,6 +203,7 @@ std::variant<ChildProcess, SpawnFailure> Spawn(const SpawnOptions& options) {
   std::vector<char*> environment;
   if (options.environment) environment = Pointers(*options.environment);
   ChildStart start;
+  start.input = input.get();
   start.output = output->write.get();
   start.error_output = options.merge_outputs ? start.output : error_output.write.get();
   start.report = report->write.get();

@@ -26,21 +26,28 @@ struct ExitStatus {
   friend bool operator==(const ExitStatus&, const ExitStatus&) = default;
 };
 
+/// What a child reads as its standard input.
+enum class ChildInput {
+  kInherit,  // this process's own
+  kNothing,  // an end at once
+};
+
 struct SpawnOptions {
   std::vector<std::string> arguments;  // [0] is the program, looked up in PATH as execvp does
   std::optional<std::vector<std::string>>
       environment;  // NAME=VALUE; nothing: the agent's own, unchanged
   std::optional<uid_t> uid;
   std::optional<gid_t> gid;
+  ChildInput input = ChildInput::kInherit;
   bool merge_outputs = false;   // one pipe for both outputs
   int pipe_bytes = 256 * 1024;  // asked of the kernel; refusal is not an error
 };
 
 /// A process started with own fork and exec (docs/architecture.md says why not libuv's): leader of
 /// its own process group, an empty signal mask, default dispositions but for signals that this
-/// process was itself started with ignored, no descriptors but 0, 1, 2. Its input is this process's
-/// own. Its outputs are FIFOs owned by its uid, so that it can open /dev/stdout again; only the
-/// read ends, held here, are non-blocking.
+/// process was itself started with ignored, no descriptors but 0, 1, 2. Its outputs are FIFOs owned
+/// by its uid, so that it can open /dev/stdout again; only the read ends, held here, are
+/// non-blocking.
 struct ChildProcess {
   pid_t pid = 0;
   Descriptor standard_output;  // read ends; one is empty with merge_outputs

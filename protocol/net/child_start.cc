@@ -84,6 +84,9 @@ void ExecFirst(const ChildStart& start) {
 void StartChild(const ChildStart& start) {
   setpgid(0, 0);
   ResetSignals(start);
+  if (start.input >= 0 && dup2(start.input, STDIN_FILENO) < 0) {
+    Fail(start, StartStep::kDescriptors);
+  }
   if (dup2(start.output, STDOUT_FILENO) < 0 || dup2(start.error_output, STDERR_FILENO) < 0) {
     Fail(start, StartStep::kDescriptors);
   }

@@ -16,7 +16,8 @@ const SignalSet& SignalsIgnoredAtStart();
 
 /// What a forked child needs to become the program. Everything is allocated before the fork.
 struct ChildStart {
-  int output;        // both above 2
+  int input;         // negative: as it is
+  int output;        // all above 2
   int error_output;  // may be the same
   int report;        // a StartFailure goes here; closed by a successful exec
   std::optional<uid_t> uid;

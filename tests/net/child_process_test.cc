@@ -98,6 +98,14 @@ TEST_CASE("a child's outputs arrive apart, and its input is ours", "[net][child]
   CHECK(child.status == ExitStatus{});
 }
 
+TEST_CASE("a child without input reads an end, not what is meant for others", "[net][child]") {
+  auto options = Shell("cat; readlink /proc/self/fd/0; echo after");
+  options.input = ChildInput::kNothing;
+  auto child = RunChild(options);
+  CHECK_THAT(child.output, Catch::Matchers::StartsWith("pipe:"));
+  CHECK_THAT(child.output, Catch::Matchers::EndsWith("after\n"));
+}
+
 TEST_CASE("merged outputs keep their order in one pipe", "[net][child]") {
   auto options = Shell("for i in 1 2 3; do echo o$i; echo e$i >&2; done");
   options.merge_outputs = true;

@@ -1,7 +1,9 @@
 // A process for the agent to supervise. The first argument says what it does; it says "ready" on
 // its standard output when it is set up.
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -87,6 +89,72 @@ int Inspect() {
   return 0;
 }
 
+/// Forks twice, as daemons do, `count` times: each daemon has a session of its own and ends within
+/// half a second.
+[[noreturn]] void LeaveDaemons(long count) {
+  for (long i = 0; i < count; ++i) {
+    pid_t pid = fork();
+    if (pid == 0) {
+      setsid();
+      if (fork() != 0) _exit(0);
+      usleep(static_cast<useconds_t>(getpid()) * 7919 % 500 * 1000);
+      _exit(0);
+    }
+    waitpid(pid, nullptr, 0);
+  }
+  Say("ready\n");
+  WaitForever();
+}
+
+/// Leaves a descendant behind in a session of its own, where no signal to the group reaches it. It
+/// says so when it is told to end.
+[[noreturn]] void LeaveOtherSession() {
+  if (fork() == 0) {
+    setsid();
+    signal(SIGTERM, [](int) {
+      Say("other session told to end\n");
+      _exit(0);
+    });
+    Say("ready\n");
+  }
+  WaitForever();
+}
+
+void CopyInput() {
+  char buffer[4096];
+  ssize_t size;
+  while ((size = read(STDIN_FILENO, buffer, sizeof(buffer))) > 0) {
+    Say(std::string_view(buffer, static_cast<std::size_t>(size)));
+  }
+  Say("end of input\n");
+}
+
+[[noreturn]] void ExhaustMemory() {
+  constexpr std::size_t kStep = 1 << 20;
+  Say("ready\n");
+  for (;;) {
+    char* memory = static_cast<char*>(std::malloc(kStep));
+    if (memory == nullptr) _exit(95);
+    std::memset(memory, 1, kStep);
+    // Read again, so that the compiler cannot leave the allocation out.
+    if (*static_cast<volatile char*>(memory) == 0) _exit(94);
+  }
+}
+
+void SayWindowSize() {
+  winsize size{};
+  ioctl(STDIN_FILENO, TIOCGWINSZ, &size);
+  Say(std::to_string(size.ws_col) + "x" + std::to_string(size.ws_row) + "\n");
+}
+
+/// Says what it sees of its terminal, then its size each time it changes, then what it reads.
+void UseTerminal() {
+  signal(SIGWINCH, [](int) { SayWindowSize(); });
+  for (int fd = 0; fd <= 2; ++fd) Say(isatty(fd) == 1 ? "terminal " : "other ");
+  Say(tcgetpgrp(STDIN_FILENO) == getpgrp() ? "foreground\n" : "background\n");
+  CopyInput();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -133,6 +201,17 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (what == "inspect") return Inspect();
+  if (what == "daemons") LeaveDaemons(number);
+  if (what == "other-session") LeaveOtherSession();
+  if (what == "exhaust-memory") ExhaustMemory();
+  if (what == "copy-input") {
+    CopyInput();
+    return 0;
+  }
+  if (what == "terminal") {
+    UseTerminal();
+    return 0;
+  }
   if (what == "wait") {
     Say("ready\n");
     WaitForever();

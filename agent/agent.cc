@@ -126,6 +126,36 @@ int Agent::Run() {
   return exit_code_;
 }
 
+Result<void> Agent::Start() {
+  return Error(ErrorCode::kUnavailable, "cannot start: there is no pause before a restart");
+}
+
+Result<void> Agent::Restart(RestartCause) {
+  return Error(ErrorCode::kUnsupported, "cannot restart: this agent runs its process once");
+}
+
+Result<void> Agent::Stop(std::optional<std::chrono::nanoseconds> grace) {
+  Perform(supervisor_.OnStopRequested(grace, clock_.Steady()));
+  return {};
+}
+
+Result<void> Agent::Signal(int signal) {
+  if (pid_ == 0) return Error(ErrorCode::kUnavailable, "cannot signal: no process runs");
+  if (kill(-group_, signal) != 0) return ErrnoError(errno, Join("cannot send signal ", signal));
+  return {};
+}
+
+Result<void> Agent::Command(std::string_view) {
+  return Error(ErrorCode::kUnsupported,
+               "cannot pass on a command: the process's input is not ours (--stdin pipe)");
+}
+
+Result<void> Agent::Drain() {
+  if (pid_ == 0) return Error(ErrorCode::kUnavailable, "cannot drain: no process runs");
+  draining_ = true;
+  return {};
+}
+
 void Agent::BecomeSubreaper() {
   if (getpid() == 1) return;
   if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) {
@@ -189,9 +219,8 @@ void Agent::StartControl() {
   if (!configuration_.listen) return;
   ControlApi::Hooks hooks;
   hooks.snapshot = [this] { return TakeSnapshot(); };
-  hooks.stop = [this](std::optional<std::chrono::nanoseconds> grace) {
-    Perform(supervisor_.OnStopRequested(grace, clock_.Steady()));
-  };
+  // Stopping is never refused.
+  hooks.stop = [this](std::optional<std::chrono::nanoseconds> grace) { (void)Stop(grace); };
   hooks.recent_lines = &recent_lines_;
   control_ = std::make_unique<ControlApi>(
       loop_, ControlOptions{.address = *configuration_.listen, .token = token_}, std::move(hooks));
@@ -318,7 +347,7 @@ Snapshot Agent::TakeSnapshot() const {
   s.state = StateName(supervisor_.state());
   s.since = state_since_;
   s.pid = pid_;
-  s.ready = supervisor_.state() == Supervisor::State::kRunning;
+  s.ready = supervisor_.state() == Supervisor::State::kRunning && !draining_;
   s.last_exit = supervisor_.exit_status();
   s.started_at = started_at_;
   s.signals_forwarded = signals_forwarded_;

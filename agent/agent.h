@@ -15,10 +15,12 @@
 #include "agent/control_api.h"
 #include "agent/passthrough.h"
 #include "agent/recent_lines.h"
+#include "agent/restart_cause.h"
 #include "agent/snapshot.h"
 #include "agent/supervisor.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/random.h"
+#include "protocol/base/result.h"
 #include "protocol/net/child_process.h"
 #include "protocol/net/loop.h"
 #include "protocol/net/signals.h"
@@ -39,6 +41,26 @@ class Agent {
   /// Runs the loop until the process has ended and its lines are sent, or their time is up. Returns
   /// the exit code of the agent.
   int Run();
+
+  /// What others ask of the process, over the control API or because of a probe. Asking is all:
+  /// what follows takes its time and shows in the snapshot. Errors say why it does not apply now:
+  /// kUnavailable in this state, kUnsupported as configured, kInvalidArgument, kExhausted.
+
+  /// Ends the pause before a restart.
+  Result<void> Start();
+  /// Stops the process by the stop plan and starts it again, whatever --restart says. By command:
+  /// at once; for its health: with the pause and within the limit of restarts.
+  Result<void> Restart(RestartCause cause);
+  /// Begins the stop plan; the agent ends with the process. Asking again changes nothing.
+  Result<void> Stop(std::optional<std::chrono::nanoseconds> grace);
+  /// Sends a signal as it is: no rewriting, and a term is no stop.
+  Result<void> Signal(int signal);
+  /// Writes `line` (without newline) to the process's input, whole or not at all; needs --stdin
+  /// pipe.
+  Result<void> Command(std::string_view line);
+  /// Makes the process count as not ready from now until it is started again, so that nobody sends
+  /// it new work.
+  Result<void> Drain();
 
  private:
   void BecomeSubreaper();
@@ -86,6 +108,7 @@ class Agent {
   std::optional<LogTime> started_at_;
   std::uint64_t signals_forwarded_ = 0;
   std::uint64_t orphans_reaped_ = 0;
+  bool draining_ = false;
   bool lines_flushed_ = false;
   bool passthrough_given_up_ = false;
   int exit_code_ = 0;

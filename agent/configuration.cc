@@ -49,7 +49,12 @@ Result<void> ApplyEnvironment(Configuration& configuration,
                               std::span<const std::string_view> environment) {
   for (std::string_view variable : environment) {
     std::size_t equals = variable.find('=');
-    if (equals == std::string_view::npos) continue;
+    if (equals == std::string_view::npos || !variable.starts_with("DUNLIN_")) continue;
+    if (variable.substr(0, equals) == kTokenVariable) {
+      configuration.token = Trim(variable.substr(equals + 1));
+      if (configuration.token.empty()) return Invalid(Join(kTokenVariable, " is empty"));
+      continue;
+    }
     const Flag* flag = FindVariable(variable.substr(0, equals));
     if (flag == nullptr) continue;
     std::string_view value = variable.substr(equals + 1);
@@ -143,7 +148,9 @@ std::vector<std::string_view> UnknownVariables(std::span<const std::string_view>
   std::vector<std::string_view> unknown;
   for (std::string_view variable : environment) {
     std::string_view name = variable.substr(0, variable.find('='));
-    if (name.starts_with("DUNLIN_") && FindVariable(name) == nullptr) unknown.push_back(name);
+    if (name.starts_with("DUNLIN_") && name != kTokenVariable && FindVariable(name) == nullptr) {
+      unknown.push_back(name);
+    }
   }
   return unknown;
 }
@@ -171,7 +178,8 @@ std::string HelpText() {
 
 Result<void> CheckListener(const Configuration& configuration) {
   if (!configuration.listen || configuration.listen->is_loopback() || configuration.insecure ||
-      !configuration.token_file.empty() || !configuration.tls_ca.empty()) {
+      !configuration.token_file.empty() || !configuration.token.empty() ||
+      !configuration.tls_ca.empty()) {
     return {};
   }
   return Invalid(Join("--listen ", configuration.listen->ToString(),

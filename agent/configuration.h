@@ -66,6 +66,7 @@ struct Configuration {
   LabelSet labels;
   std::optional<net::HostPort> listen = net::HostPort{"127.0.0.1", 18888};  // nothing: off
   bool insecure = false;
+  std::string token;  // of kTokenVariable; --token-file wins
   std::string token_file;
   std::string metrics_token_file;
   std::string tls_ca;
@@ -101,6 +102,9 @@ struct Configuration {
   std::optional<User> user;  // nothing: the agent's own
   std::vector<std::string> command;
 };
+
+/// Has no flag: command lines are there for everybody to read.
+inline constexpr std::string_view kTokenVariable = "DUNLIN_TOKEN";
 
 struct HelpRequested {};
 struct VersionRequested {};

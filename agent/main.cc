@@ -2,13 +2,16 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "agent/agent.h"
+#include "agent/allocator.h"
 #include "agent/configuration.h"
 #include "agent/passthrough.h"
 #include "protocol/base/clock.h"
+#include "protocol/base/environment.h"
 #include "protocol/base/file_system.h"
 #include "protocol/base/log.h"
 #include "protocol/base/text.h"
@@ -32,6 +35,7 @@ int RefuseUsage(const dunlin::Error& error) {
 
 int main(int argc, char** argv) {
   using namespace dunlin;
+  agent::ConfigureAllocator();
   std::vector<std::string_view> arguments(argv + 1, argv + argc);
   std::vector<std::string_view> environment;
   for (char** variable = environ; *variable != nullptr; ++variable)
@@ -48,8 +52,10 @@ int main(int argc, char** argv) {
     return 0;
   }
   auto& configuration = std::get<agent::Configuration>(*parsed);
+  EraseVariable(agent::kTokenVariable);
+  DetachEnvironment();
   if (auto safe = agent::CheckListener(configuration); !safe) return RefuseUsage(safe.error());
-  std::string token;
+  std::string token = std::exchange(configuration.token, {});
   if (!configuration.token_file.empty()) {
     auto content = ReadFile(PosixFileSystem(), configuration.token_file);
     if (!content) return RefuseUsage(content.error().Wrap("--token-file"));

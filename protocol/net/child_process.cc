@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 
+#include "protocol/base/environment.h"
 #include "protocol/base/text.h"
 #include "protocol/net/child_start.h"
 
@@ -81,9 +82,7 @@ Result<Pipe> MakeOutputPipe(const SpawnOptions& options) {
 std::optional<std::string_view> PathOf(const SpawnOptions& options) {
   constexpr std::string_view kPrefix = "PATH=";
   if (!options.environment) {
-    const char* path = getenv("PATH");
-    if (path == nullptr) return std::nullopt;
-    return path;
+    return VariableForChildren("PATH");
   }
   for (std::string_view variable : *options.environment) {
     if (variable.starts_with(kPrefix)) return variable.substr(kPrefix.size());
@@ -211,7 +210,7 @@ std::variant<ChildProcess, SpawnFailure> Spawn(const SpawnOptions& options) {
   start.gid = options.gid;
   start.paths = paths.data();
   start.arguments = arguments.data();
-  start.environment = options.environment ? environment.data() : environ;
+  start.environment = options.environment ? environment.data() : EnvironmentForChildren();
   start.kept_ignored = SignalsIgnoredAtStart();
 
   KeepExitStatuses();

@@ -35,7 +35,7 @@ enum class ChildInput {
 struct SpawnOptions {
   std::vector<std::string> arguments;  // [0] is the program, looked up in PATH as execvp does
   std::optional<std::vector<std::string>>
-      environment;  // NAME=VALUE; nothing: the agent's own, unchanged
+      environment;  // NAME=VALUE; nothing: EnvironmentForChildren() (base/environment.h)
   std::optional<uid_t> uid;
   std::optional<gid_t> gid;
   ChildInput input = ChildInput::kInherit;

@@ -146,6 +146,7 @@ TEST_CASE("variables of other programs are known as such, not errors", "[agent][
   const Words environment{"DUNLIN_SPOOL=/x", "HOME=/", "DUNLIN_PROJECT=p"};
   Parse({"--", "x"}, environment);
   CHECK(UnknownVariables(environment) == Words{"DUNLIN_SPOOL"});
+  CHECK(UnknownVariables(Words{"DUNLIN_TOKEN=abc"}).empty());
 }
 
 TEST_CASE("help and version work whatever else is given", "[agent][configuration]") {
@@ -184,6 +185,7 @@ TEST_CASE("a listener that others reach needs a token or an explicit word",
   CHECK(CheckListener(Parse({"--listen", "[::1]:1", "--", "x"})));
   CHECK(CheckListener(Parse({"--listen", "off", "--", "x"})));
   CHECK(CheckListener(Parse({"--listen", "0.0.0.0:1", "--token-file", "/t", "--", "x"})));
+  CHECK(CheckListener(Parse({"--listen", "0.0.0.0:1", "--", "x"}, {"DUNLIN_TOKEN=abc"})));
   CHECK(CheckListener(Parse({"--listen", "0.0.0.0:1", "--insecure", "--", "x"})));
   auto refused = CheckListener(Parse({"--listen", "0.0.0.0:1", "--", "x"}));
   REQUIRE_FALSE(refused);

@@ -1,0 +1,9 @@
+#pragma once
+
+namespace dunlin::agent {
+
+/// One arena, and memory given back soon. Says so of every setting, because MALLOC_* and
+/// GLIBC_TUNABLES, which are meant for the process, have reached the C library before main.
+void ConfigureAllocator();
+
+}  // namespace dunlin::agent

@@ -173,13 +173,16 @@ class Program:
 
 
 class Collector(Program):
-    def __init__(self, folder, flags=(), http_port=None, ingest_port=None, **kw):
+    """HTTP stays on loopback; agents come to `ingest_host`. `token` is what --token-file in `flags` holds."""
+
+    def __init__(self, folder, flags=(), http_port=None, ingest_port=None, ingest_host="127.0.0.1", token=None, **kw):
         self.folder = pathlib.Path(folder)
         self.http_port = http_port or free_port()
-        self.ingest_port = ingest_port or free_port()
+        self.ingest_port = ingest_port or free_port(ingest_host)
         self.flags = list(flags)
+        self.headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.url = f"http://127.0.0.1:{self.http_port}"
-        self.ingest = f"127.0.0.1:{self.ingest_port}"
+        self.ingest = f"{ingest_host}:{self.ingest_port}"
         self.data = self.folder / "collector"
         self.kw = kw
         self.start()
@@ -202,7 +205,8 @@ class Collector(Program):
         params.setdefault("start", 0)
         params.setdefault("end", time.time_ns() + 60 * 10**9)
         parameters = urllib.parse.urlencode({"query": query, **params})
-        answer = http("GET", f"{self.url}/loki/api/v1/query_range?{parameters}", headers=headers, timeout=300)
+        answer = http("GET", f"{self.url}/loki/api/v1/query_range?{parameters}",
+                      headers={**self.headers, **(headers or {})}, timeout=300)
         if answer.status != 200:
             raise AssertionError(f"query_range {query}: {answer.status} {answer.text}")
         return answer.json()["data"]
@@ -211,7 +215,7 @@ class Collector(Program):
         """How many entries a selector has, by a metric query over all time until now."""
         parameters = urllib.parse.urlencode({"query": f"sum(count_over_time({selector}[100d]))",
                                              "time": time.time_ns() + 60 * 10**9})
-        answer = http("GET", f"{self.url}/loki/api/v1/query?{parameters}", timeout=300)
+        answer = http("GET", f"{self.url}/loki/api/v1/query?{parameters}", headers=self.headers, timeout=300)
         if answer.status != 200:
             raise AssertionError(f"query: {answer.status} {answer.text}")
         result = answer.json()["data"]["result"]

@@ -54,6 +54,18 @@ def large_corpus(size, seed=7):
     return b"".join(lines)
 
 
+def children(pid):
+    """Process id and state letter of each child of a process."""
+    found = []
+    for file in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            text = file.read_text()
+            state, parent = text.rsplit(")", 1)[1].split()[:2]
+            if int(parent) == pid:
+                found.append((int(file.parent.name), state))
+    return found
+
+
 def free_port(host="127.0.0.1"):
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -241,9 +253,9 @@ class Collector(Program):
 
 
 class Agent(Program):
-    """An agent around `command`. Its own outputs are off unless asked for."""
+    """An agent around `command`, itself run by the command `under`. Its own outputs are off unless asked for."""
 
-    def __init__(self, folder, command, collector=None, flags=(), service="test", listen=None, **kw):
+    def __init__(self, folder, command, collector=None, flags=(), service="test", listen=None, under=(), **kw):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
@@ -252,7 +264,7 @@ class Agent(Program):
         arguments = [BIN / "dunlin-agent", "--listen", self.listen, "--service", service, "--passthrough", "off"]
         if collector is not None:
             arguments += ["--collector", collector]
-        super().__init__([*arguments, *flags, "--", *command], self.folder / f"agent-{service}.log", **kw)
+        super().__init__([*under, *arguments, *flags, "--", *command], self.folder / f"agent-{service}.log", **kw)
 
     def metrics(self):
         return parse_metrics(http("GET", self.url + "/metrics", timeout=5).text)

@@ -76,7 +76,8 @@ int WritePaced(double bytes_per_second, double seconds, const char* cpu_file) {
 
 class MixedLoad {
  public:
-  MixedLoad(unsigned seed, bool silences) : random_(seed), silences_(silences) {}
+  MixedLoad(unsigned seed, bool silences)
+      : random_(seed), silences_(silences), text_(Line(kTextBytes)) {}
 
   void RunUntil(Clock::time_point end) {
     while (Clock::now() < end) {
@@ -88,7 +89,7 @@ class MixedLoad {
       } else if (choice < 85) {
         LineInPieces();
       } else if (silences_) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(Below(200)));
+        std::this_thread::sleep_for(std::chrono::milliseconds(Below(1000)));
       }
     }
   }
@@ -108,10 +109,16 @@ class MixedLoad {
     return line;
   }
 
+  /// Mostly one line again and again, which compresses to nothing; else no two alike, which hardly
+  /// compresses.
   void Burst() {
     const int output = Output();
-    const std::string line = Line(Below(240));
-    for (unsigned count = 1 + Below(2000); count > 0; --count) Write(output, line);
+    const bool alike = Below(8) != 0;
+    std::string line = Line(Below(240));
+    for (unsigned count = 1 + Below(2000); count > 0; --count) {
+      if (!alike) text_.copy(line.data(), line.size() - 1, Below(kTextBytes / 2));
+      Write(output, line);
+    }
   }
 
   /// Some are fragments, some are over the hard limit of a line.
@@ -134,8 +141,11 @@ class MixedLoad {
     }
   }
 
+  static constexpr unsigned kTextBytes = 1 << 20;  // more than a compressor looks back
+
   std::mt19937 random_;
   bool silences_;
+  const std::string text_;
 };
 
 }  // namespace

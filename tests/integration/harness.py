@@ -223,15 +223,18 @@ class Collector(Program):
             raise AssertionError(f"query_range {query}: {answer.status} {answer.text}")
         return answer.json()["data"]
 
-    def count(self, selector):
-        """How many entries a selector has, by a metric query over all time until now."""
-        parameters = urllib.parse.urlencode({"query": f"sum(count_over_time({selector}[100d]))",
-                                             "time": time.time_ns() + 60 * 10**9})
+    def number(self, query):
+        """The value of a metric query that gives one series, over all time until now; 0 when it gives none."""
+        parameters = urllib.parse.urlencode({"query": query, "time": time.time_ns() + 60 * 10**9})
         answer = http("GET", f"{self.url}/loki/api/v1/query?{parameters}", headers=self.headers, timeout=300)
         if answer.status != 200:
-            raise AssertionError(f"query: {answer.status} {answer.text}")
+            raise AssertionError(f"query {query}: {answer.status} {answer.text}")
         result = answer.json()["data"]["result"]
-        return int(result[0]["value"][1]) if result else 0
+        return float(result[0]["value"][1]) if result else 0.0
+
+    def count(self, selector):
+        """How many entries a selector has."""
+        return int(self.number(f"sum(count_over_time({selector}[100d]))"))
 
     def entries(self, selector, start=0, page=5000):
         """Every entry as (time, line bytes), oldest first, by paging forward. Lines come as the store holds them."""

@@ -5,7 +5,9 @@
 #include <thread>
 
 #include "protocol/base/file_system.h"
+#include "protocol/base/text.h"
 #include "tests/controller/controller_fixture.h"
+#include "tests/controller/port.h"
 #include "tests/support/catch.h"
 
 namespace dunlin::controller {
@@ -13,6 +15,12 @@ namespace {
 
 const std::string kForever = "while :; do sleep 1; done";
 constexpr const char* kContainer = "/containers/0/id";
+
+/// A spec whose process counts as ready once somebody listens on that port of its address.
+std::string NotReadyBefore(const Port& port, const std::string& script) {
+  return Join(R"({"command": ["sh", "-c", ")", script, R"("], "port": )", port.number(),
+              R"(, "readiness": {"kind": "tcp", "interval": "50ms", "min_healthy": "50ms"}})");
+}
 
 }  // namespace
 
@@ -62,7 +70,7 @@ TEST_CASE("a process that exits at once fails the deploy with its exit code and 
   CHECK(failed.At("/reason/code") == "container_exited");
   CHECK(failed.At("/evidence/exit_code") == "3");
   CHECK(failed.At("/evidence/last_logs/0") == "cannot start");
-  CHECK(std::chrono::steady_clock::now() - began < 15s);
+  CHECK(std::chrono::steady_clock::now() - began < 45s);
 }
 
 TEST_CASE("a process ended by a signal fails the deploy with that signal", "[controller][deploy]") {
@@ -88,19 +96,16 @@ TEST_CASE("a redeploy runs both versions until the new one is verified, then sto
   ControllerFixture controller;
   Document first = controller.Deploy("web", ControllerFixture::Script(kForever));
   std::string old_container = first.At(kContainer);
-  // The new version holds until the test has seen both at once.
-  std::string gate = controller.data() + "/gate";
-  Document pending(
-      controller
-          .Ask("PUT", "/deploys/web",
-               ControllerFixture::Script(
-                   "while [ ! -e " + gate + " ]; do sleep 0.02; done; " + kForever, "300ms"))
-          .body);
+  // The new version is not ready before the test has seen both at once.
+  Port reserved(/*listening=*/false);
+  Document pending(controller.Ask("PUT", "/deploys/web", NotReadyBefore(reserved, kForever)).body);
   std::string id = pending.At("/id");
   REQUIRE(controller.Eventually(
       [&] { return controller.Get("/deployments/" + id).At("/status") == "VERIFYING"; }));
+  Document verifying = controller.Get("/deployments/" + id);
   CHECK(controller.Runs(old_container));
-  std::ofstream(gate) << "go";
+  CHECK(controller.Runs(verifying.At(kContainer)));
+  Port ready(/*listening=*/true, verifying.At("/containers/0/address"), reserved.number());
 
   Document done = controller.AwaitSettled(id);
   CHECK(done.At("/outcome") == "HEALTHY");
@@ -163,20 +168,24 @@ TEST_CASE("a new controller goes on with a deploy that an earlier one began",
           "[controller][deploy]") {
   ControllerFixture controller;
   std::string starts = controller.data() + "/starts";
-  Document pending(
-      controller
-          .Ask("PUT", "/deploys/web",
-               ControllerFixture::Script("echo started >> " + starts + "; " + kForever, "500ms"))
-          .body);
+  Port reserved(/*listening=*/false);
+  Document pending(controller
+                       .Ask("PUT", "/deploys/web",
+                            NotReadyBefore(reserved, "echo started >> " + starts + "; " + kForever))
+                       .body);
   std::string id = pending.At("/id");
   std::string until = GENERATE(as<std::string>(), "PENDING", "STARTING", "VERIFYING");
   CAPTURE(until);
   REQUIRE(controller.Eventually([&] {
     std::string status = controller.Get("/deployments/" + id).At("/status");
-    return status == until || (until != "VERIFYING" && status == "VERIFYING");
+    return status == until || status == "VERIFYING";
   }));
   controller.Stop();
   controller.Start();
+  REQUIRE(controller.Eventually(
+      [&] { return controller.Get("/deployments/" + id).At("/status") == "VERIFYING"; }));
+  Port ready(/*listening=*/true, controller.Get("/deployments/" + id).At("/containers/0/address"),
+             reserved.number());
   Document done = controller.Get("/deployments/" + id + "?wait=60");
   CHECK(done.At("/outcome") == "HEALTHY");
   CHECK(*ReadFile(PosixFileSystem(), starts) == "started\n");

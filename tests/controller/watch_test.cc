@@ -1,6 +1,3 @@
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "controller/conductor/performer.h"
@@ -9,6 +6,7 @@
 #include "controller/watch/observer.h"
 #include "controller/watch/probe.h"
 #include "protocol/base/text.h"
+#include "tests/controller/port.h"
 #include "tests/support/catch.h"
 
 namespace dunlin::controller {
@@ -24,32 +22,6 @@ AgentStatus StatusOf(const std::string& container, AgentStatus::State state) {
 
 using Presence = Observation::Presence;
 using Agent = Observation::Agent;
-
-/// A port of 127.0.0.1 that accepts connections, or, not listening, refuses them, and that nobody
-/// else can take meanwhile.
-class Port {
- public:
-  explicit Port(bool listening) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    auto* generic = reinterpret_cast<sockaddr*>(&address);
-    socklen_t size = sizeof address;
-    REQUIRE(::bind(fd_, generic, size) == 0);
-    if (listening) REQUIRE(::listen(fd_, 8) == 0);
-    REQUIRE(::getsockname(fd_, generic, &size) == 0);
-    number_ = ntohs(address.sin_port);
-  }
-  ~Port() { ::close(fd_); }
-  Port(const Port&) = delete;
-  Port& operator=(const Port&) = delete;
-
-  std::uint16_t number() const { return number_; }
-
- private:
-  int fd_;
-  std::uint16_t number_ = 0;
-};
 
 /// A driver that says what a test tells it and remembers what it was asked.
 class ScriptedDriver final : public Driver {

@@ -133,9 +133,11 @@ TEST_CASE("an orderly stop lets the process finish within its grace period",
           "[controller][deploy]") {
   ControllerFixture controller;
   std::string mark = controller.data() + "/saved";
+  std::string trapped = controller.data() + "/trapped";
   Document first = controller.Deploy(
-      "web", ControllerFixture::Script("trap 'sleep 0.3; touch " + mark + "; exit 0' TERM; " +
-                                       "while :; do sleep 0.02; done"));
+      "web", ControllerFixture::Script("trap 'sleep 0.3; touch " + mark + "; exit 0' TERM; touch " +
+                                       trapped + "; while :; do sleep 0.02; done"));
+  REQUIRE(controller.Eventually([&] { return PosixFileSystem().Exists(trapped); }));
   auto answer = controller.Ask("POST", "/services/web/stop");
   CHECK(answer.status == 202);
   Document stopped = controller.AwaitSettled(first.At("/id"));

@@ -77,8 +77,8 @@ class Connector {
   /// Tries each resolved address in order until `timeout` is over; `on_done` runs exactly once,
   /// never before this returns. Literals and localhost need no resolver; other names go through
   /// c-ares (hosts file and DNS), so a hanging name server never blocks the loop. The callback may
-  /// destroy the connector. Errors: kNotFound (name), kUnavailable (refused, no name server),
-  /// kTimeout.
+  /// destroy the connector. Errors: kNotFound (no address for the name, whatever the cause),
+  /// kUnavailable (refused), kTimeout.
   static std::unique_ptr<Connector> Connect(Loop& loop, const HostPort& address,
                                             std::chrono::milliseconds timeout, OnDone on_done);
 

@@ -43,7 +43,7 @@ class TcpConnector final : public Connector {
  private:
   void OnResolved(Result<std::vector<SocketAddress>> found) {
     resolver_.reset();
-    if (!found) return Finish(std::move(found).error().Wrap(Attempt()));
+    if (!found) return Finish(NameFailure(found.error().message()));
     addresses_ = std::move(*found);
     TryNext();
   }
@@ -82,9 +82,14 @@ class TcpConnector final : public Connector {
   }
 
   void OnDeadline() {
-    Finish(Error(ErrorCode::kTimeout,
-                 Join(Attempt(), ": ", resolver_ ? "its name did not resolve" : "no answer",
-                      " within ", FormatDuration(timeout_))));
+    const std::string within = Join(" within ", FormatDuration(timeout_));
+    if (resolver_) return Finish(NameFailure(Join("its name did not resolve", within)));
+    Finish(Error(ErrorCode::kTimeout, Join(Attempt(), ": no answer", within)));
+  }
+
+  /// One code for all that a name can fail with: where to look is the same.
+  Error NameFailure(std::string_view cause) const {
+    return Error(ErrorCode::kNotFound, Join(Attempt(), ": ", cause));
   }
 
   void Remember(int status) {

@@ -114,6 +114,7 @@ TEST_CASE("a name that no host can have fails", "[net][connector]") {
   // Never in DNS (RFC 6761 section 6.4); without a name server there is no answer either.
   auto outcome = Connect(loop, {"collector.invalid", 80}, 3s);
   REQUIRE_FALSE(outcome);
+  CHECK(outcome.error().code() == ErrorCode::kNotFound);
   CHECK(outcome.error().message().starts_with("cannot connect to collector.invalid:80: "));
 }
 

@@ -5,6 +5,7 @@ test's end is the end of everything the engine started, mounted or configured, a
 """
 
 import contextlib
+import errno
 import fcntl
 import io
 import json
@@ -222,6 +223,7 @@ class DockerTest(harness.IntegrationTest):
 
     # Restrictions
 
+    REFUSED_CALLS = ["close_range", "pidfd_open", "pidfd_send_signal", "clone3", "statx", "memfd_create"]
     RESTRICTIONS = {
         "read-only root": ["--read-only"],
         "another user": ["--user", "65534"],
@@ -230,8 +232,16 @@ class DockerTest(harness.IntegrationTest):
                         "no-new-privileges", "--network", "none", "--pids-limit", "8"],
     }
 
+    def restrictions(self):
+        yield from self.RESTRICTIONS.items()
+        for error in (errno.EPERM, errno.ENOSYS):  # a strict profile, and an old kernel
+            profile = self.folder / f"seccomp-{error}.json"
+            profile.write_text(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+                {"names": self.REFUSED_CALLS, "action": "SCMP_ACT_ERRNO", "errnoRet": error}]}))
+            yield f"system calls refused with {errno.errorcode[error]}", ["--security-opt", f"seccomp={profile}"]
+
     def test_restricted_containers_run_and_stop(self):
-        for name, flags in self.RESTRICTIONS.items():
+        for name, flags in self.restrictions():
             with self.subTest(restriction=name):
                 ran = self.run_to_end("/workload", "outputs", 10, flags=flags).ran
                 self.assertEqual((ran.returncode, ran.stdout), (0, b"0\n2\n4\n6\n8\n"), ran.stderr)
@@ -241,7 +251,7 @@ class DockerTest(harness.IntegrationTest):
                 self.assertEqual(container.inspect()["State"]["ExitCode"], 9)
 
     def test_restricted_processes_can_reopen_their_outputs(self):
-        for name, flags in self.RESTRICTIONS.items():
+        for name, flags in self.restrictions():
             with self.subTest(restriction=name):
                 ran = self.run_to_end("/workload", "inspect", flags=flags).ran
                 self.assertEqual(ran.stdout.decode().splitlines()[:2], ["fifo blocking reopened"] * 2)

@@ -258,13 +258,14 @@ class Collector(Program):
 class Agent(Program):
     """An agent around `command`, itself run by the command `under`. Its own outputs are off unless asked for."""
 
-    def __init__(self, folder, command, collector=None, flags=(), service="test", listen=None, under=(), **kw):
+    def __init__(self, folder, command, collector=None, flags=(), service="test", listen=None, under=(),
+                 binary=BIN / "dunlin-agent", **kw):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.listen = listen or f"127.0.0.1:{self.port}"
         self.url = f"http://{self.listen}"
-        arguments = [BIN / "dunlin-agent", "--listen", self.listen, "--service", service, "--passthrough", "off"]
+        arguments = [binary, "--listen", self.listen, "--service", service, "--passthrough", "off"]
         if collector is not None:
             arguments += ["--collector", collector]
         super().__init__([*under, *arguments, *flags, "--", *command], self.folder / f"agent-{service}.log", **kw)

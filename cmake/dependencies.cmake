@@ -1,20 +1,53 @@
-# Every outside library as one dunlin_dep_* target. The libraries that the agent links come as
-# archives when the agent is static, for all programs alike.
+# Every outside library as one dunlin_dep_* target.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 find_package(Protobuf REQUIRED)
 
+# The static agent is built from trimmed libraries where the distribution's sources can be had, else from
+# its archives, which work as well and are larger. Either way the other programs take the shared ones.
+set(DUNLIN_TRIMMED OFF)
+if(DUNLIN_STATIC_AGENT)
+  set(DUNLIN_SOURCES ${PROJECT_SOURCE_DIR}/build/sources)
+  execute_process(
+    COMMAND ${PROJECT_SOURCE_DIR}/packaging/fetch_sources.sh ${DUNLIN_SOURCES}
+      libuv1-dev libzstd-dev libc-ares-dev libmbedtls-dev
+    RESULT_VARIABLE fetched)
+  if(fetched EQUAL 0)
+    set(DUNLIN_TRIMMED ON)
+    add_subdirectory(cmake/trimmed)
+  else()
+    message(NOTICE "dunlin-agent will use the system's archives: about 1 MiB larger, not within its "
+      "2 MiB budget (the reason is above; to try again, configure again)")
+  endif()
+endif()
+
+# dunlin_agent_library(name ARCHIVE shared): what name is for the static agent, and for everything else.
+function(dunlin_agent_library name archive shared)
+  add_library(dunlin_dep_${name} INTERFACE)
+  if(NOT DUNLIN_STATIC_AGENT)
+    target_link_libraries(dunlin_dep_${name} INTERFACE ${shared})
+    return()
+  endif()
+  if(TARGET dunlin_trimmed_${name})
+    set(${name}_ARCHIVE dunlin_trimmed_${name})
+  else()
+    find_library(${name}_ARCHIVE ${archive} REQUIRED)
+  endif()
+  set(static $<BOOL:$<TARGET_PROPERTY:DUNLIN_STATIC>>)
+  target_link_libraries(dunlin_dep_${name} INTERFACE
+    $<IF:${static},${${name}_ARCHIVE},${shared}> Threads::Threads)
+endfunction()
+
 function(dunlin_dependency name pkg)
   cmake_parse_arguments(DEP "" "ARCHIVE" "" ${ARGN})
   pkg_check_modules(${name} REQUIRED IMPORTED_TARGET GLOBAL ${pkg})
-  add_library(dunlin_dep_${name} INTERFACE)
-  target_include_directories(dunlin_dep_${name} SYSTEM INTERFACE ${${name}_INCLUDE_DIRS})
-  if(DUNLIN_STATIC_AGENT AND DEP_ARCHIVE)
-    find_library(${name}_ARCHIVE ${DEP_ARCHIVE} REQUIRED)
-    target_link_libraries(dunlin_dep_${name} INTERFACE ${${name}_ARCHIVE} Threads::Threads)
+  if(DEP_ARCHIVE)
+    dunlin_agent_library(${name} ${DEP_ARCHIVE} PkgConfig::${name})
   else()
+    add_library(dunlin_dep_${name} INTERFACE)
     target_link_libraries(dunlin_dep_${name} INTERFACE PkgConfig::${name})
   endif()
+  target_include_directories(dunlin_dep_${name} SYSTEM INTERFACE ${${name}_INCLUDE_DIRS})
 endfunction()
 
 dunlin_dependency(uv libuv ARCHIVE libuv_a.a)
@@ -28,13 +61,26 @@ dunlin_dependency(sqlite sqlite3)
 dunlin_dependency(curl libcurl)
 
 # http-parser ships no pkg-config file.
-add_library(dunlin_dep_http_parser INTERFACE)
-if(DUNLIN_STATIC_AGENT)
-  find_library(http_parser_LIBRARY libhttp_parser.a REQUIRED)
+find_library(http_parser_LIBRARY http_parser REQUIRED)
+dunlin_agent_library(http_parser libhttp_parser.a ${http_parser_LIBRARY})
+
+# Nor does mbedTLS 2.28. The trimmed one is for all programs: see there.
+if(DUNLIN_TRIMMED)
+  add_library(dunlin_dep_mbedtls INTERFACE)
+  target_link_libraries(dunlin_dep_mbedtls INTERFACE dunlin_trimmed_mbedtls)
 else()
-  find_library(http_parser_LIBRARY http_parser REQUIRED)
+  set(archives "")
+  set(shared "")
+  foreach(part mbedtls mbedx509 mbedcrypto)
+    find_library(${part}_LIBRARY ${part} REQUIRED)
+    list(APPEND shared ${${part}_LIBRARY})
+    find_library(${part}_PART_ARCHIVE lib${part}.a REQUIRED)
+    list(APPEND archives ${${part}_PART_ARCHIVE})
+  endforeach()
+  add_library(dunlin_dep_mbedtls INTERFACE)
+  set(static $<BOOL:$<TARGET_PROPERTY:DUNLIN_STATIC>>)
+  target_link_libraries(dunlin_dep_mbedtls INTERFACE "$<IF:${static},${archives},${shared}>")
 endif()
-target_link_libraries(dunlin_dep_http_parser INTERFACE ${http_parser_LIBRARY})
 
 # Header-only.
 pkg_check_modules(xxhash REQUIRED libxxhash)

@@ -34,9 +34,10 @@ build|libuv1-dev|event loop
 build|protobuf-compiler|wire schema
 build|libprotobuf-dev|wire schema
 build|libzstd-dev|compression
-build|zlib1g-dev|compressed HTTP answers
 build|zlib1g-dev|compression of HTTP messages
 build|libc-ares-dev|host names without blocking
+build|libmbedtls-dev|TLS
+build|dpkg-dev|unpacks the sources of the agent's trimmed libraries
 build|libxxhash-dev|checksums
 build|libhttp-parser-dev,libllhttp-dev|HTTP parsing
 build|prometheus-cpp-dev|metrics of the collector and the controller

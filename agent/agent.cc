@@ -11,6 +11,7 @@
 #include <utility>
 #include <variant>
 
+#include "agent/metrics.h"
 #include "protocol/base/log.h"
 #include "protocol/base/text.h"
 
@@ -98,7 +99,7 @@ Agent::Agent(net::Loop& loop, const Clock& clock, Configuration configuration, s
                          }),
       shipper_(loop, clock, ShipperOptionsOf(configuration_, token_, agent_id_, boot_id_)),
       state_since_(agent_started_at_) {
-  shipper_.SetMetrics([this] { return MetricsOf(TakeSnapshot()); });
+  shipper_.SetMetrics([this] { return CollectMetrics(); });
   shipper_.on_room = [this] {
     for (auto& capture : captures_) capture->Resume();
   };
@@ -120,6 +121,8 @@ int Agent::Run() {
   // the loop.
   WatchSignals();
   StartProcess();
+  cgroup_.emplace();
+  oom_watch_.Note(cgroup_->OomKills(), clock_.Steady());
   StartControl();
   shipper_.Start(MetricsAddress());
   if (state_ != Supervisor::State::kExited) loop_.Run();
@@ -168,7 +171,7 @@ void Agent::WatchSignals() {
   for (int signal = 1; signal <= SIGRTMAX; ++signal) {
     if (!IsForwarded(signal)) continue;
     signals_.push_back(std::make_unique<net::SignalWatcher>(loop_, signal, [this](int received) {
-      ++signals_forwarded_;
+      ++signals_forwarded_[static_cast<std::size_t>(received)];
       Perform(supervisor_.OnSignal(received, clock_.Steady()));
     }));
   }
@@ -193,6 +196,7 @@ void Agent::StartProcess() {
     std::memcpy(room.data(), line.data(), size);
     recent_lines_.Add(wire::Output::kStderr, line);
     shipper_.Commit(wire::Output::kStderr, size);
+    ended_at_ = clock_.Now();
     Perform(supervisor_.OnStartFailed(failure->exit_code, clock_.Steady()));
     return;
   }
@@ -219,6 +223,7 @@ void Agent::StartControl() {
   if (!configuration_.listen) return;
   ControlApi::Hooks hooks;
   hooks.snapshot = [this] { return TakeSnapshot(); };
+  hooks.metrics = [this] { return CollectMetrics(); };
   // Stopping is never refused.
   hooks.stop = [this](std::optional<std::chrono::nanoseconds> grace) { (void)Stop(grace); };
   hooks.recent_lines = &recent_lines_;
@@ -276,6 +281,8 @@ void Agent::OnReaped(pid_t pid, net::ExitStatus status) {
   // The group's number stays taken while somebody is in it; with nobody left it may become another
   // group's and is not ours to signal.
   if (kill(-group_, 0) != 0 && errno == ESRCH) group_ = 0;
+  ended_at_ = clock_.Now();
+  ended_by_oom_ = KilledForMemory(status);
   Perform(supervisor_.OnChildExited(status, clock_.Steady()));
 }
 
@@ -348,11 +355,12 @@ Snapshot Agent::TakeSnapshot() const {
   s.since = state_since_;
   s.pid = pid_;
   s.ready = supervisor_.state() == Supervisor::State::kRunning && !draining_;
-  s.last_exit = supervisor_.exit_status();
+  if (auto exit = supervisor_.exit_status()) s.last_exit = {*exit, ended_by_oom_, ended_at_};
   s.started_at = started_at_;
   s.signals_forwarded = signals_forwarded_;
   s.orphans_reaped = orphans_reaped_;
 
+  s.capture = configuration_.merge_outputs ? CaptureMode::kMerged : CaptureMode::kPipe;
   s.lines = shipper_.Account();
   for (std::size_t i = 0; i < shipper::kOutputs; ++i) {
     s.captured_lines[i] = shipper_.batcher().captured()[i].lines;
@@ -380,8 +388,19 @@ Snapshot Agent::TakeSnapshot() const {
   }
   s.listening = control_ && control_->listening();
   s.agent_started_at = agent_started_at_;
-  s.usage = ReadProcessUsage();
   return s;
+}
+
+std::vector<wire::MetricFamily> Agent::CollectMetrics() {
+  CgroupUsage container;
+  if (cgroup_) container = cgroup_->Read();
+  oom_watch_.Note(container.oom_kills, clock_.Steady());
+  return MetricsOf(TakeSnapshot(), ReadProcessUsage(), container);
+}
+
+bool Agent::KilledForMemory(net::ExitStatus status) {
+  if (status.signal != SIGKILL || !cgroup_) return false;
+  return oom_watch_.Explains(cgroup_->OomKills(), clock_.Steady());
 }
 
 }  // namespace dunlin::agent

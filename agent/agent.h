@@ -10,9 +10,11 @@
 #include <vector>
 
 #include "agent/capture.h"
+#include "agent/cgroup.h"
 #include "agent/child_exits.h"
 #include "agent/configuration.h"
 #include "agent/control_api.h"
+#include "agent/oom_watch.h"
 #include "agent/passthrough.h"
 #include "agent/recent_lines.h"
 #include "agent/restart_cause.h"
@@ -80,6 +82,8 @@ class Agent {
   void Exit(int code);
   void ReportLosses() const;
   Snapshot TakeSnapshot() const;
+  std::vector<wire::MetricFamily> CollectMetrics();
+  bool KilledForMemory(net::ExitStatus status);
 
   net::Loop& loop_;
   const Clock& clock_;
@@ -96,6 +100,8 @@ class Agent {
   std::array<std::unique_ptr<Passthrough>, shipper::kOutputs> passthrough_;
   RecentLines recent_lines_;
   ChildExits child_exits_;
+  std::optional<Cgroup> cgroup_;  // once the process has been started: it does not wait for files
+  OomWatch oom_watch_;
   std::unique_ptr<net::Reaper> reaper_;
   std::vector<std::unique_ptr<net::SignalWatcher>> signals_;
   std::vector<std::unique_ptr<Capture>> captures_;
@@ -106,7 +112,9 @@ class Agent {
   Supervisor::State state_ = Supervisor::State::kStarting;
   LogTime state_since_;
   std::optional<LogTime> started_at_;
-  std::uint64_t signals_forwarded_ = 0;
+  LogTime ended_at_{};
+  bool ended_by_oom_ = false;
+  SignalCounts signals_forwarded_{};
   std::uint64_t orphans_reaped_ = 0;
   bool draining_ = false;
   bool lines_flushed_ = false;

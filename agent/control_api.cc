@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "agent/flat_object.h"
+#include "agent/status_document.h"
 #include "protocol/base/json_writer.h"
 #include "protocol/base/log.h"
 #include "protocol/base/secret.h"
@@ -102,7 +103,7 @@ void ControlApi::AddRoutes() {
   router_.OnLoop("GET", "/metrics", [this](const http::Request&, const server::Cancelled&) {
     http::Response response;
     response.headers.Add("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
-    wire::AppendExposition(response.body, MetricsOf(hooks_.snapshot()));
+    wire::AppendExposition(response.body, hooks_.metrics());
     return response;
   });
   router_.OnLoop("GET", "/v1/status", [this](const http::Request&, const server::Cancelled&) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "agent/recent_lines.h"
 #include "agent/snapshot.h"
@@ -13,6 +14,7 @@
 #include "protocol/net/loop.h"
 #include "protocol/server/http_server.h"
 #include "protocol/server/router.h"
+#include "protocol/wire/messages.h"
 
 namespace dunlin::agent {
 
@@ -32,6 +34,7 @@ class ControlApi {
  public:
   struct Hooks {
     std::function<Snapshot()> snapshot;
+    std::function<std::vector<wire::MetricFamily>()> metrics;
     std::function<void(std::optional<std::chrono::nanoseconds> grace)> stop;
     const RecentLines* recent_lines;
   };

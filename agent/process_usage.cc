@@ -1,12 +1,12 @@
 #include "agent/process_usage.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <string_view>
 
+#include "agent/system_file.h"
 #include "protocol/base/text.h"
 
 namespace dunlin::agent {
@@ -16,19 +16,18 @@ double Seconds(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
 }
 
-std::optional<std::uint64_t> ReadResidentBytes() {
-  int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return std::nullopt;
-  char buffer[128];
-  ssize_t got = read(fd, buffer, sizeof buffer);
-  close(fd);
-  if (got <= 0) return std::nullopt;
-  // proc(5): size, then resident, in pages.
-  auto fields = Split(std::string_view(buffer, static_cast<std::size_t>(got)), ' ');
-  if (fields.size() < 2) return std::nullopt;
-  auto pages = ParseInteger<std::uint64_t>(fields[1]);
-  if (!pages) return std::nullopt;
-  return *pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+void ReadMemory(ProcessUsage& usage) {
+  auto text = ReadSystemFile("/proc/self/statm");
+  if (!text) return;
+  // proc(5): size, resident, then resident pages of files and shared memory.
+  auto fields = Split(*text, ' ');
+  if (fields.size() < 3) return;
+  auto resident = ParseInteger<std::uint64_t>(fields[1]);
+  auto shared = ParseInteger<std::uint64_t>(fields[2]);
+  if (!resident) return;
+  const auto page = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  usage.resident_bytes = *resident * page;
+  if (shared && *shared <= *resident) usage.anonymous_bytes = (*resident - *shared) * page;
 }
 
 std::optional<std::uint64_t> CountDescriptors() {
@@ -50,7 +49,7 @@ ProcessUsage ReadProcessUsage() {
   if (getrusage(RUSAGE_SELF, &own) == 0) {
     usage.cpu_seconds = Seconds(own.ru_utime) + Seconds(own.ru_stime);
   }
-  usage.resident_bytes = ReadResidentBytes();
+  ReadMemory(usage);
   usage.open_descriptors = CountDescriptors();
   return usage;
 }

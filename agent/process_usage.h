@@ -5,10 +5,11 @@
 
 namespace dunlin::agent {
 
-/// What the agent itself uses. Without /proc the last two are not known.
+/// What the agent itself uses. Without /proc only the time is known.
 struct ProcessUsage {
   double cpu_seconds = 0;
   std::optional<std::uint64_t> resident_bytes;
+  std::optional<std::uint64_t> anonymous_bytes;  // of them: not of a file
   std::optional<std::uint64_t> open_descriptors;
 };
 

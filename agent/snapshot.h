@@ -5,18 +5,33 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "agent/process_usage.h"
+#include "agent/restart_cause.h"
+#include "agent/signal_name.h"
 #include "protocol/base/clock.h"
 #include "protocol/net/child_process.h"
-#include "protocol/wire/messages.h"
 #include "shipper/shipper.h"
 
 namespace dunlin::agent {
 
-/// Everything the agent tells about itself, at one moment: /metrics, the snapshots for the
-/// collector and /v1/status are written from it, so they cannot disagree.
+/// How the process ended the last time.
+struct LastExit {
+  net::ExitStatus status;
+  bool oom = false;  // the kernel killed it for want of memory
+  LogTime at{};
+};
+
+/// How the process's outputs reach the agent.
+enum class CaptureMode {
+  kPipe,    // one pipe each
+  kMerged,  // one pipe for both
+  kTty,     // a terminal, passed through uncaptured
+  kOff,     // not at all
+};
+std::string_view CaptureModeName(CaptureMode mode);
+
+/// Everything the agent knows about itself at one moment, without asking the system: /metrics, the
+/// snapshots for the collector and /v1/status are written from it, so they cannot disagree.
 struct Snapshot {
   std::string project, service, deployment, container;
   std::string agent_id, boot_id;
@@ -25,12 +40,14 @@ struct Snapshot {
   LogTime since{};         // of the state
   int pid = 0;             // 0 when there is none
   bool ready = false;
-  std::uint64_t restarts = 0;
-  std::optional<net::ExitStatus> last_exit;
+  RestartsByCause restarts{};
+  std::optional<double> backoff_seconds;  // until the next start, while one is awaited
+  std::optional<LastExit> last_exit;
   std::optional<LogTime> started_at;
-  std::uint64_t signals_forwarded = 0;
+  SignalCounts signals_forwarded{};
   std::uint64_t orphans_reaped = 0;
 
+  CaptureMode capture = CaptureMode::kPipe;
   shipper::LineAccount lines;
   std::array<std::uint64_t, shipper::kOutputs> captured_lines{};
   std::array<std::uint64_t, shipper::kOutputs> captured_bytes{};  // newlines included
@@ -52,13 +69,6 @@ struct Snapshot {
 
   bool listening = false;
   LogTime agent_started_at{};
-  ProcessUsage usage;
 };
-
-/// In the order of docs/agent.md, "Metrics".
-std::vector<wire::MetricFamily> MetricsOf(const Snapshot& snapshot);
-
-/// The body of GET /v1/status.
-std::string StatusDocument(const Snapshot& snapshot);
 
 }  // namespace dunlin::agent

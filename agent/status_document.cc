@@ -1,0 +1,109 @@
+#include "agent/status_document.h"
+
+#include <numeric>
+#include <optional>
+
+#include "protocol/base/json_writer.h"
+#include "protocol/base/rfc3339.h"
+
+namespace dunlin::agent {
+namespace {
+
+void WriteTime(JsonWriter& json, std::string_view name, const std::optional<LogTime>& time) {
+  json.Key(name);
+  time ? json.String(FormatRfc3339(*time)) : json.Null();
+}
+
+void WriteRestarts(JsonWriter& json, const Snapshot& s) {
+  json.Field("restarts", std::accumulate(s.restarts.begin(), s.restarts.end(), std::uint64_t{0}));
+  json.Key("restarts_by_cause");
+  json.BeginObject();
+  for (auto cause : kRestartCauses) {
+    json.Field(RestartCauseName(cause), s.restarts[static_cast<std::size_t>(cause)]);
+  }
+  json.EndObject();
+  json.Key("backoff_seconds");
+  s.backoff_seconds ? json.Double(*s.backoff_seconds) : json.Null();
+}
+
+void WriteLastExit(JsonWriter& json, const std::optional<LastExit>& exit) {
+  json.Key("last_exit");
+  if (!exit) return json.Null();
+  json.BeginObject();
+  json.Field("code", exit->status.ShellCode());
+  json.Key("signal");
+  exit->status.signal != 0 ? json.Integer(exit->status.signal) : json.Null();
+  json.Field("oom", exit->oom);
+  json.Field("core_dumped", exit->status.core_dumped);
+  json.Field("at", FormatRfc3339(exit->at));
+  json.EndObject();
+}
+
+void WriteLog(JsonWriter& json, const Snapshot& s) {
+  json.BeginObject();
+  json.Field("captured", s.lines.captured);
+  json.Field("acknowledged", s.lines.acknowledged);
+  json.Field("queued", s.lines.queued);
+  json.Field("spooled", s.lines.spooled);
+  json.Field("dropped", s.lines.dropped);
+  json.Key("dropped_by_reason");
+  json.BeginObject();
+  for (auto reason : shipper::kDropReasons) {
+    json.Field(shipper::DropReasonName(reason), s.dropped[static_cast<std::size_t>(reason)].lines);
+  }
+  json.EndObject();
+  json.Field("queue_bytes", s.queue_bytes);
+  json.Field("oldest_unsent_seconds", s.oldest_unsent_seconds);
+  json.Field("collector_configured", s.collector_configured);
+  json.Field("collector_connected", s.collector_connected);
+  json.Key("collector");
+  s.collector_connected ? json.String(s.collector) : json.Null();
+  json.Key("last_error");
+  s.sender.last_error.empty() ? json.Null() : json.String(s.sender.last_error);
+  json.EndObject();
+}
+
+}  // namespace
+
+std::string_view CaptureModeName(CaptureMode mode) {
+  switch (mode) {
+    case CaptureMode::kPipe:
+      return "pipe";
+    case CaptureMode::kMerged:
+      return "merged";
+    case CaptureMode::kTty:
+      return "tty";
+    case CaptureMode::kOff:
+      return "off";
+  }
+  return "unknown";
+}
+
+std::string StatusDocument(const Snapshot& s) {
+  std::string body;
+  JsonWriter json(body);
+  json.BeginObject();
+  json.Field("project", s.project);
+  json.Field("service", s.service);
+  json.Field("deployment", s.deployment);
+  json.Field("container", s.container);
+  json.Field("agent_id", s.agent_id);
+  json.Field("boot_id", s.boot_id);
+  json.Field("version", DUNLIN_VERSION);
+  json.Field("state", s.state);
+  json.Field("since", FormatRfc3339(s.since));
+  json.Key("pid");
+  s.pid != 0 ? json.Integer(s.pid) : json.Null();
+  json.Field("ready", s.ready);
+  WriteTime(json, "started_at", s.started_at);
+  json.Field("agent_started_at", FormatRfc3339(s.agent_started_at));
+  WriteRestarts(json, s);
+  WriteLastExit(json, s.last_exit);
+  json.Field("capture", CaptureModeName(s.capture));
+  json.Key("log");
+  WriteLog(json, s);
+  json.EndObject();
+  return body;
+}
+
+}  // namespace dunlin::agent

@@ -84,9 +84,11 @@ Configuration Completed(Configuration configuration) {
 
 }  // namespace
 
-Agent::Agent(net::Loop& loop, const Clock& clock, Configuration configuration, std::string token)
+Agent::Agent(net::Loop& loop, const Clock& clock, StandardOutputs& outputs,
+             Configuration configuration, std::string token)
     : loop_(loop),
       clock_(clock),
+      outputs_(outputs),
       configuration_(Completed(std::move(configuration))),
       token_(std::move(token)),
       agent_started_at_(clock.Now()),
@@ -104,10 +106,10 @@ Agent::Agent(net::Loop& loop, const Clock& clock, Configuration configuration, s
     for (auto& capture : captures_) capture->Resume();
   };
   if (!configuration_.passthrough) return;
-  passthrough_[0] = std::make_unique<Passthrough>(loop, STDOUT_FILENO);
-  passthrough_[1] = std::make_unique<Passthrough>(loop, STDERR_FILENO);
-  for (auto& passthrough : passthrough_) {
-    passthrough->on_idle = [this] { CheckFlushed(); };
+  for (std::size_t i = 0; i < shipper::kOutputs; ++i) {
+    passthrough_[i] =
+        std::make_unique<Passthrough>(loop, outputs.destination(shipper::OutputAt(i)));
+    passthrough_[i]->on_idle = [this] { CheckFlushed(); };
   }
 }
 
@@ -185,8 +187,16 @@ void Agent::StartProcess() {
     options.uid = configuration_.user->uid;
     options.gid = configuration_.user->gid;
   }
+  // Process 1 is the one whose outputs others in the container write to, as /proc/1/fd/1.
+  if (getpid() == 1) {
+    options.on_outputs = [this](int output, int error_output) {
+      outputs_.LeadInto(wire::Output::kStdout, output);
+      outputs_.LeadInto(wire::Output::kStderr, error_output);
+    };
+  }
   auto spawned = net::Spawn(options);
   if (auto* failure = std::get_if<net::SpawnFailure>(&spawned)) {
+    outputs_.Restore();
     log::Fail("the process cannot be started", {{"command", configuration_.command[0]},
                                                 {"cause", failure->error.message()},
                                                 {"exit_code", failure->exit_code}});
@@ -246,6 +256,8 @@ void Agent::Perform(const Supervisor::Actions& actions) {
           if constexpr (std::is_same_v<A, Supervisor::SignalGroup>) {
             SignalGroup(a.signal);
           } else if constexpr (std::is_same_v<A, Supervisor::Drain>) {
+            // The pipes end only when this process, too, has let go of them.
+            outputs_.Restore();
             for (auto& capture : captures_) capture->Drain();
           } else if constexpr (std::is_same_v<A, Supervisor::Flush>) {
             Flush();

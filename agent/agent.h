@@ -19,6 +19,7 @@
 #include "agent/recent_lines.h"
 #include "agent/restart_cause.h"
 #include "agent/snapshot.h"
+#include "agent/standard_outputs.h"
 #include "agent/supervisor.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/random.h"
@@ -35,7 +36,8 @@ namespace dunlin::agent {
 class Agent {
  public:
   /// `token` is the content of --token-file, empty without one.
-  Agent(net::Loop& loop, const Clock& clock, Configuration configuration, std::string token);
+  Agent(net::Loop& loop, const Clock& clock, StandardOutputs& outputs, Configuration configuration,
+        std::string token);
   ~Agent();
   Agent(const Agent&) = delete;
   Agent& operator=(const Agent&) = delete;
@@ -87,6 +89,7 @@ class Agent {
 
   net::Loop& loop_;
   const Clock& clock_;
+  StandardOutputs& outputs_;
   Configuration configuration_;
   std::string token_;
   RandomId agent_id_ = NewRandomId();

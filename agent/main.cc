@@ -9,7 +9,7 @@
 #include "agent/agent.h"
 #include "agent/allocator.h"
 #include "agent/configuration.h"
-#include "agent/passthrough.h"
+#include "agent/standard_outputs.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/environment.h"
 #include "protocol/base/file_system.h"
@@ -68,7 +68,8 @@ int main(int argc, char** argv) {
     }
   }
 
-  agent::PrepareStandardDescriptors();
+  agent::StandardOutputs outputs;
+  log::SetDescriptor(outputs.destination(wire::Output::kStderr));
   log::SetProgram("dunlin-agent");
   for (std::string_view name : agent::UnknownVariables(environment)) {
     log::Warn("unknown environment variable is ignored", {{"name", name}});
@@ -78,6 +79,6 @@ int main(int argc, char** argv) {
               {{"address", configuration.listen->ToString()}});
   }
   net::Loop loop;
-  agent::Agent agent(loop, SystemClock(), std::move(configuration), std::move(token));
+  agent::Agent agent(loop, SystemClock(), outputs, std::move(configuration), std::move(token));
   return agent.Run();
 }

@@ -1,73 +1,24 @@
 #include "agent/passthrough.h"
 
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <chrono>
-#include <cstring>
+#include <algorithm>
 
 #include "protocol/base/log.h"
-#include "protocol/base/text.h"
 
 namespace dunlin::agent {
 namespace {
 
 /// How soon a backlog is tried again: a pipe of 64 KiB then takes 64 MB/s.
 constexpr std::chrono::milliseconds kRetry{1};
-/// One page: what fits into the slot of a pipe that poll(2) calls writable (pipe(7), PIPE_BUF).
-constexpr std::size_t kSafeWriteBytes = 4096;
-
-bool IsNonBlocking(int fd) {
-  int flags = fcntl(fd, F_GETFL);
-  return flags >= 0 && (flags & O_NONBLOCK) != 0;
-}
-
-void MakePrivate(int fd) {
-  struct stat status {};
-  if (fstat(fd, &status) != 0) return;
-  // A file has no reader to wait for, and its offset is shared on purpose; a socket cannot be
-  // opened again.
-  if (!S_ISFIFO(status.st_mode) && !S_ISCHR(status.st_mode)) return;
-  std::string path = Join("/proc/self/fd/", fd);
-  int own = open(path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-  if (own < 0) return;
-  dup2(own, fd);
-  close(own);
-}
+/// A reader that does not read is asked less and less often.
+constexpr std::chrono::milliseconds kMaxRetry{64};
 
 }  // namespace
 
-void PrepareStandardDescriptors() {
-  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
-    // The lowest free number is the one that is closed.
-    if (fcntl(fd, F_GETFD) < 0) {
-      [[maybe_unused]] int null = open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY);
-    }
-  }
-  MakePrivate(STDOUT_FILENO);
-  MakePrivate(STDERR_FILENO);
-}
-
 Passthrough::Passthrough(net::Loop& loop, int fd, std::size_t backlog_bytes)
-    : fd_(fd),
-      kind_(Kind::kShared),
+    : writer_(fd),
       backlog_limit_(backlog_bytes),
-      timer_(loop, [this] { OnTimer(); }) {
-  struct stat status {};
-  if (fstat(fd, &status) != 0) {
-    enabled_ = false;
-  } else if (S_ISREG(status.st_mode)) {
-    kind_ = Kind::kFile;
-  } else if (S_ISSOCK(status.st_mode)) {
-    kind_ = Kind::kSocket;
-  } else if (IsNonBlocking(fd)) {
-    kind_ = Kind::kNonBlocking;
-  }
-}
+      pause_(kRetry),
+      timer_(loop, [this] { OnTimer(); }) {}
 
 void Passthrough::Write(std::string_view bytes) {
   if (!enabled_) {
@@ -112,50 +63,30 @@ void Passthrough::Keep(std::string_view bytes) {
 
 /// Writes what can be written at once and says how much.
 std::size_t Passthrough::WriteNow(std::string_view bytes) {
-  std::size_t done = 0;
-  while (done < bytes.size()) {
-    std::string_view rest = bytes.substr(done);
-    ssize_t written = -1;
-    if (kind_ == Kind::kSocket) {
-      written = send(fd_, rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    } else {
-      if (kind_ == Kind::kShared) {
-        pollfd ready{.fd = fd_, .events = POLLOUT, .revents = 0};
-        if (poll(&ready, 1, 0) <= 0) return done;
-        rest = rest.substr(0, kSafeWriteBytes);
-      }
-      written = write(fd_, rest.data(), rest.size());
-    }
-    if (written > 0) {
-      done += static_cast<std::size_t>(written);
-    } else if (written < 0 && errno == EINTR) {
-      continue;
-    } else if (written < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-      return done;
-    } else {
-      TurnOff(written < 0 ? errno : EIO);
-      return done;
-    }
-  }
-  return done;
+  auto written = writer_.Write(bytes);
+  if (written) return *written;
+  TurnOff(written.error());
+  return 0;
 }
 
 void Passthrough::OnTimer() {
-  backlog_.erase(0, WriteNow(backlog_));
+  const std::size_t written = WriteNow(backlog_);
+  if (enabled_) backlog_.erase(0, written);
   if (!backlog_.empty()) {
-    timer_.Start(kRetry);
+    pause_ = written > 0 ? kRetry : std::min(2 * pause_, kMaxRetry);
+    timer_.Start(pause_);
     return;
   }
+  pause_ = kRetry;
   backlog_ = {};
   if (on_idle) on_idle();
 }
 
-void Passthrough::TurnOff(int error_number) {
+void Passthrough::TurnOff(const Error& error) {
   enabled_ = false;
   dropped_bytes_ += backlog_.size();
   backlog_.clear();
-  log::Warn("passthrough is off: its descriptor cannot be written",
-            {{"fd", fd_}, {"cause", std::strerror(error_number)}});
+  log::Warn("passthrough is off", {{"fd", writer_.fd()}, {"cause", error.message()}});
 }
 
 }  // namespace dunlin::agent

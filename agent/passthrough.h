@@ -1,22 +1,15 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
 
-#include "protocol/net/descriptor.h"
+#include "protocol/base/non_blocking_writer.h"
 #include "protocol/net/loop.h"
 
 namespace dunlin::agent {
-
-/// Makes standard output and error of this process, where they are pipes or devices, open file
-/// descriptions of its own in non-blocking mode, so that neither the passthrough nor a log line
-/// ever waits for a reader that has stopped. Others who share the original description see no
-/// change, which is why it is opened again (/proc/self/fd/N) instead of switched. Where that is
-/// refused, Passthrough writes with care. Also opens /dev/null on 0, 1 and 2 when they are closed.
-/// Call once, before any other descriptor is opened.
-void PrepareStandardDescriptors();
 
 /// Copies captured bytes to one descriptor of the agent's own, never blocking. A slow reader gets a
 /// bounded backlog; beyond it whole lines are dropped and counted. An error turns it off for good.
@@ -38,21 +31,19 @@ class Passthrough {
   std::uint64_t dropped_bytes() const { return dropped_bytes_; }
 
  private:
-  enum class Kind { kFile, kNonBlocking, kSocket, kShared };
-
   std::size_t WriteNow(std::string_view bytes);
   void Keep(std::string_view bytes);
   void OnTimer();
-  void TurnOff(int error_number);
+  void TurnOff(const Error& error);
 
-  int fd_;
-  Kind kind_;
+  NonBlockingWriter writer_;
   std::size_t backlog_limit_;
   std::string backlog_;
   bool in_kept_line_ = false;     // the last byte accepted was not a newline
   bool in_dropped_line_ = false;  // until its newline has gone by
   bool enabled_ = true;
   std::uint64_t dropped_bytes_ = 0;
+  std::chrono::milliseconds pause_;
   net::Timer timer_;
 };
 

@@ -5,12 +5,14 @@
 #include <atomic>
 
 #include "protocol/base/clock.h"
+#include "protocol/base/non_blocking_writer.h"
 #include "protocol/base/rfc3339.h"
 
 namespace dunlin::log {
 namespace {
 
 std::atomic<Level> minimum_level{Level::kInfo};
+std::atomic<int> descriptor{STDERR_FILENO};
 std::atomic<const char*> program_data{"dunlin"};
 std::atomic<std::size_t> program_size{6};
 
@@ -79,10 +81,14 @@ void Write(Level level, std::string_view event, std::initializer_list<Field> fie
     AppendField(line, field.key, field.value);
   }
   line.push_back('\n');
-  [[maybe_unused]] ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+  [[maybe_unused]] auto written = NonBlockingWriter(Descriptor()).Write(line);
 }
 
 void SetLevel(Level level) { minimum_level.store(level, std::memory_order_relaxed); }
+
+void SetDescriptor(int fd) { descriptor.store(fd); }
+
+int Descriptor() { return descriptor.load(); }
 
 void SetProgram(std::string_view name) {
   program_data.store(name.data());

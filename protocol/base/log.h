@@ -26,8 +26,8 @@ struct Field {
 };
 
 /// Writes one logfmt line to standard error in one write(2): time, level, program, event and the
-/// fields, values quoted where needed. Never blocks on a lock and never fails: what cannot be
-/// written is lost. Any thread.
+/// fields, values quoted where needed. Waits neither for a lock nor for a reader and never fails:
+/// what cannot be written is lost. Any thread.
 void Write(Level level, std::string_view event, std::initializer_list<Field> fields = {});
 
 inline void Debug(std::string_view event, std::initializer_list<Field> fields = {}) {
@@ -45,6 +45,10 @@ inline void Fail(std::string_view event, std::initializer_list<Field> fields = {
 
 /// Lines below `level` are not written. Default kInfo.
 void SetLevel(Level level);
+
+/// Where lines go instead of standard error; stays open.
+void SetDescriptor(int fd);
+int Descriptor();
 
 /// The program's name in every line; a string with static lifetime.
 void SetProgram(std::string_view name);

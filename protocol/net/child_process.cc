@@ -206,6 +206,7 @@ std::variant<ChildProcess, SpawnFailure> Spawn(const SpawnOptions& options) {
   start.output = output->write.get();
   start.error_output = options.merge_outputs ? start.output : error_output.write.get();
   start.report = report->write.get();
+  if (options.on_outputs) options.on_outputs(start.output, start.error_output);
   start.uid = options.uid;
   start.gid = options.gid;
   start.paths = paths.data();

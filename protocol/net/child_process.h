@@ -41,6 +41,8 @@ struct SpawnOptions {
   ChildInput input = ChildInput::kInherit;
   bool merge_outputs = false;   // one pipe for both outputs
   int pipe_bytes = 256 * 1024;  // asked of the kernel; refusal is not an error
+  /// Sees the write ends of the outputs, the same one twice when merged, before the process exists.
+  std::function<void(int output, int error_output)> on_outputs;
 };
 
 /// A process started with own fork and exec (docs/architecture.md says why not libuv's): leader of

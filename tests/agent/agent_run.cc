@@ -41,6 +41,7 @@ AgentRun::AgentRun()
         exit = status;
         ended = SystemClock().Steady();
       }) {
+  agent = DUNLIN_AGENT_BINARY;
   flags = {"--collector", collector.address().ToString(),
            "--listen",    "127.0.0.1:0",
            "--batch-age", "20ms",
@@ -53,7 +54,8 @@ AgentRun::~AgentRun() {
 
 void AgentRun::Start(const std::vector<std::string>& command) {
   net::SpawnOptions options;
-  options.arguments = {DUNLIN_AGENT_BINARY};
+  options.arguments = launcher;
+  options.arguments.push_back(agent);
   options.arguments.insert(options.arguments.end(), flags.begin(), flags.end());
   options.arguments.push_back("--");
   options.arguments.insert(options.arguments.end(), command.begin(), command.end());
@@ -94,6 +96,12 @@ int AgentRun::Wait(std::chrono::seconds limit) {
     if (pipe) pipe->Read();
   }
   return exit->ShellCode();
+}
+
+bool AgentRun::NotPossibleHere() const {
+  if (!exit || exit->code != 77) return false;
+  WARN("skipped: " << err);
+  return true;
 }
 
 void AgentRun::WaitForOutput(std::string_view text) {

@@ -27,6 +27,9 @@ class AgentRun {
 
   /// Flags for the next Start; by default the collector, a free port and short batches.
   std::vector<std::string> flags;
+  /// What runs the agent, with its arguments; else it is run directly. See confine.cc.
+  std::vector<std::string> launcher;
+  std::string agent;  // path of the program, as the launcher sees it
   /// Variables beside the test's own environment.
   std::vector<std::string> variables;
 
@@ -39,6 +42,8 @@ class AgentRun {
                 std::chrono::seconds limit = std::chrono::seconds(60));
   /// The exit code as a shell reports it.
   int Wait(std::chrono::seconds limit = std::chrono::seconds(60));
+  /// After Wait: this machine could not do what the launcher was to do; says why.
+  bool NotPossibleHere() const;
   /// Waits until the process has said so much on its standard output.
   void WaitForOutput(std::string_view text);
 

@@ -256,6 +256,19 @@ class DockerTest(harness.IntegrationTest):
                 ran = self.run_to_end("/workload", "inspect", flags=flags).ran
                 self.assertEqual(ran.stdout.decode().splitlines()[:2], ["fifo blocking reopened"] * 2)
 
+    def test_the_process_is_the_victim_when_memory_runs_out(self):
+        collector = self.ended_with_test(harness.Collector(self.folder, ingest_host=BRIDGE, flags=["--insecure"]))
+        container = self.run_to_end("/workload", "exhaust-memory", flags=["-m", "16m", "--memory-swap", "16m"],
+                                    agent=["--collector", collector.ingest, "--service", "victim"])
+        self.assertEqual(container.ran.returncode, 137)
+        self.assertTrue(container.inspect()["State"]["OOMKilled"])
+        # That the agent lives on shows in what only it can do afterwards: ship the line and count the end.
+        self.assertEqual(collector.text('{service="victim",output="stdout"}'), b"ready\n")
+        told = harness.parse_metrics(harness.http("GET", collector.url + "/metrics/agents").text)
+        self.assertEqual(harness.metric_sum(told, "dunlin_agent_last_exit_signal"), signal.SIGKILL)
+        self.assertEqual(harness.metric_sum(told, "container_oom_events_total"), 1)
+        self.assertEqual(harness.metric_sum(told, "container_spec_memory_limit_bytes"), 16 * 2**20)
+
     # Ways to start
 
     def test_below_another_init(self):

@@ -182,6 +182,18 @@ class DockerTest(harness.IntegrationTest):
         self.assertEqual(collector.text('{service="shipped",output="stdout"}'), container.logs()[0])
         self.assertEqual(container.logs()[0].count(b"\n"), 5000)
 
+    def test_lines_that_others_write_to_the_output_of_process_1_are_shipped(self):
+        collector = self.ended_with_test(harness.Collector(self.folder, ingest_host=BRIDGE, flags=["--insecure"]))
+        container = self.start("/workload", "wait", agent=["--collector", collector.ingest, "--service", "joined"])
+        container.wait_for_output(b"ready\n")
+        for number in (1, 2):
+            written = self.engine.client("exec", container.name, "/workload", "write-to", f"/proc/1/fd/{number}")
+            self.assertEqual(written.returncode, 0, written.stderr)
+        self.engine.client("stop", container.name)
+        self.assertEqual(collector.text('{service="joined",output="stdout"}'), b"ready\nwritten from outside\n")
+        self.assertEqual(collector.text('{service="joined",output="stderr"}'), b"written from outside\n")
+        self.assertEqual(container.logs()[0], b"ready\nwritten from outside\n")
+
     # Stop
 
     def test_docker_stop_lets_the_process_end_in_good_order(self):

@@ -61,6 +61,18 @@ class EmptyRootTest(harness.IntegrationTest):
         self.assertEqual([name for name in values if name.startswith("container_")], [])
         self.assertEqual(agent.stop(), 128 + 15)
 
+    def test_standard_descriptors_may_be_closed(self):
+        def enter_without_descriptors():
+            self.enter()
+            for fd in (0, 1, 2):
+                os.close(fd)
+
+        collector = self.collector()
+        agent = self.agent(["/workload", "lines", "3"], collector.ingest, binary="/dunlin-agent", env={},
+                           preexec_fn=enter_without_descriptors, flags=["--passthrough", "on"])
+        self.assertEqual(agent.wait(), 0)
+        self.assertEqual(collector.count('{service="test"}'), 3)
+
 
 if __name__ == "__main__":
     if os.geteuid() != 0:

@@ -69,6 +69,7 @@ int main(int argc, char** argv) {
   }
 
   agent::StandardOutputs outputs;
+  net::Loop loop;  // from here on, a log that nobody reads any more is an error and not the end
   log::SetDescriptor(outputs.destination(wire::Output::kStderr));
   log::SetProgram("dunlin-agent");
   for (std::string_view name : agent::UnknownVariables(environment)) {
@@ -78,7 +79,6 @@ int main(int argc, char** argv) {
     log::Warn("the control listener is open to everybody who can reach it",
               {{"address", configuration.listen->ToString()}});
   }
-  net::Loop loop;
   agent::Agent agent(loop, SystemClock(), outputs, std::move(configuration), std::move(token));
   return agent.Run();
 }

@@ -1,5 +1,6 @@
 """What a process prints is what a search answers: byte for byte, complete and in order."""
 
+import os
 import subprocess
 import unittest
 
@@ -104,6 +105,15 @@ class CaptureTest(harness.IntegrationTest):
         got = subprocess.run([harness.BIN / "dunlin-agent", "--listen", "off", "--", "cat", source], check=True,
                              stdout=subprocess.PIPE, timeout=30).stdout
         self.assertEqual(got, text)
+
+    def test_outputs_that_nobody_reads_any_more_do_not_end_the_agent(self):
+        reader, writer = os.pipe()
+        os.close(reader)
+        # The unknown variable makes it log before anything else happens.
+        ended = subprocess.run([harness.BIN / "dunlin-agent", "--listen", "off", "--", "sh", "-c", "echo line; exit 5"],
+                               stdout=writer, stderr=writer, env={**os.environ, "DUNLIN_NOT_A_FLAG": "1"}, timeout=60)
+        os.close(writer)
+        self.assertEqual(ended.returncode, 5)
 
 
 if __name__ == "__main__":

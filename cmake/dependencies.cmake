@@ -5,19 +5,23 @@ find_package(Protobuf REQUIRED)
 
 # The static agent is built from trimmed libraries where the distribution's sources can be had, else from
 # its archives, which work as well and are larger. Either way the other programs take the shared ones.
-set(DUNLIN_TRIMMED OFF)
+set(DUNLIN_UNTRIMMED "")
 if(DUNLIN_STATIC_AGENT)
   set(DUNLIN_SOURCES ${PROJECT_SOURCE_DIR}/build/sources)
+  set(packages libuv1-dev libzstd-dev libc-ares-dev libmbedtls-dev)
   execute_process(
-    COMMAND ${PROJECT_SOURCE_DIR}/packaging/fetch_sources.sh ${DUNLIN_SOURCES}
-      libuv1-dev libzstd-dev libc-ares-dev libmbedtls-dev
+    COMMAND ${PROJECT_SOURCE_DIR}/packaging/fetch_sources.sh ${DUNLIN_SOURCES} ${packages}
     RESULT_VARIABLE fetched)
-  if(fetched EQUAL 0)
-    set(DUNLIN_TRIMMED ON)
-    add_subdirectory(cmake/trimmed)
-  else()
-    message(NOTICE "dunlin-agent will use the system's archives: about 1 MiB larger, not within its "
-      "2 MiB budget (the reason is above; to try again, configure again)")
+  foreach(package ${packages})
+    if(NOT EXISTS ${DUNLIN_SOURCES}/${package}.version)
+      list(APPEND DUNLIN_UNTRIMMED ${package})
+    endif()
+  endforeach()
+  add_subdirectory(cmake/trimmed)
+  if(DUNLIN_UNTRIMMED)
+    list(JOIN DUNLIN_UNTRIMMED ", " missing)
+    message(NOTICE "dunlin-agent takes the system's archives of ${missing}, for the reason above: "
+      "without any sources it is about 1 MiB larger and not within its 2 MiB")
   endif()
 endif()
 
@@ -65,7 +69,7 @@ find_library(http_parser_LIBRARY http_parser REQUIRED)
 dunlin_agent_library(http_parser libhttp_parser.a ${http_parser_LIBRARY})
 
 # Nor does mbedTLS 2.28. The trimmed one is for all programs: see there.
-if(DUNLIN_TRIMMED)
+if(TARGET dunlin_trimmed_mbedtls)
   add_library(dunlin_dep_mbedtls INTERFACE)
   target_link_libraries(dunlin_dep_mbedtls INTERFACE dunlin_trimmed_mbedtls)
 else()

@@ -8,13 +8,15 @@ usage: packaging/fetch_sources.sh FOLDER PACKAGE...
 
 Leaves the unpacked source of each installed development package (libuv1-dev, ...) in FOLDER/PACKAGE, patched as
 the distribution patches it, in the very version that is installed. What is there already is kept, so a second
-run does nothing and needs no network.
+run does nothing and needs no network; FOLDER/PACKAGE.version says which version it is.
 
 The places to ask are the machine's own: its package sources are read, never changed, and their source
 counterparts go into a configuration inside FOLDER. apt checks signatures and checksums as always. Needs
 neither root nor sudo.
 
-Exit status: 0 done, 1 not possible here (the last line says why), 2 usage.
+What cannot be had is named, and the rest is fetched all the same.
+
+Exit status: 0 done, 1 something cannot be had (the last line says what), 2 usage.
 EOT
 }
 
@@ -55,7 +57,9 @@ for package in "$@"; do
     fail "$package is not installed (packaging/dependencies.sh installs what is needed)"
   source_of[$package]=$source
   version_of[$package]=$version
-  [ "$(cat "$folder/$package.version" 2>/dev/null)" = "$version" ] || wanted+=("$package")
+  [ "$(cat "$folder/$package.version" 2>/dev/null)" != "$version" ] || continue
+  rm -rf "$folder/$package.version" "${folder:?}/$package"
+  wanted+=("$package")
 done
 [ ${#wanted[@]} -gt 0 ] || exit 0
 
@@ -135,21 +139,27 @@ quiet_apt() { apt-get -c "$private/apt.conf" -q -q "$@"; }
 say "fetching the source packages of ${wanted[*]}"
 # An unreachable third-party repository is no reason to stop: what matters is whether the packages come.
 quiet_apt update >"$private/log" 2>&1 || true
+
+# Prints why when it fails.
+fetch() {
+  local name=$1 version=$2 package=$3
+  (cd "$private/download" && quiet_apt source --only-source --download-only "$name=$version") >"$private/log.$package" 2>&1 ||
+    { sed -n 's/^E: //p' "$private/log.$package" | head -n 1; return 1; }
+  dpkg-source --no-copy -x "$private/download/${name}_${version#*:}.dsc" "$folder/$package" >"$private/log.$package" 2>&1 ||
+    { tail -n 1 "$private/log.$package"; return 1; }
+  echo "$version" >"$folder/$package.version"
+}
+
+missing=""
 for package in "${wanted[@]}"; do
   name=${source_of[$package]}
   version=${version_of[$package]}
-  (cd "$private/download" && quiet_apt source --only-source --download-only "$name=$version") >>"$private/log" 2>&1 || {
-    tail -n 3 "$private/log" >&2
-    fail "no source package $name $version: is the network there, are the installed packages up to date?"
-  }
-  description=$private/download/${name}_${version#*:}.dsc
-  rm -rf "${folder:?}/$package" "$folder/$package.version"
-  # apt has verified the files through the signed index.
-  dpkg-source --no-copy -x "$description" "$folder/$package" >>"$private/log" 2>&1 || {
-    tail -n 3 "$private/log" >&2
-    fail "cannot unpack $name $version"
-  }
-  echo "$version" >"$folder/$package.version"
-  say "$name $version"
+  if cause=$(fetch "$name" "$version" "$package"); then
+    say "$name $version"
+  else
+    say "$name $version: ${cause:-apt-get says nothing}"
+    missing+=" $package"
+  fi
 done
 rm -rf "$private"
+[ -z "$missing" ] || fail "no source of$missing: is the network there, are the packages up to date?"

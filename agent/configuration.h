@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "agent/probe_target.h"
 #include "protocol/base/label_set.h"
 #include "protocol/base/result.h"
 #include "protocol/base/units.h"
@@ -48,12 +49,12 @@ struct RestartConfiguration {
 };
 
 struct ProbeConfiguration {
-  std::string target;  // http://…, tcp://…, exec:…, log:…; empty: no probe
+  std::optional<ProbeTarget> target{};  // nothing: no probe
   std::chrono::nanoseconds start_period{0};
   std::chrono::nanoseconds interval;
   std::chrono::nanoseconds timeout = std::chrono::seconds(1);
-  unsigned failures = 3;   // in a row that make it bad
-  unsigned successes = 1;  // in a row that make it good again
+  std::optional<unsigned> failures{};  // in a row that make it bad; nothing: 3, for log targets 1
+  unsigned successes = 1;              // in a row that make it good again
 };
 
 /// Everything that flags and environment decide; docs/agent.md, "Flags".
@@ -90,8 +91,8 @@ struct Configuration {
   std::vector<std::string> post_stop;
   std::chrono::nanoseconds hook_timeout = std::chrono::seconds(10);
   StandardInput standard_input = StandardInput::kInherit;
-  ProbeConfiguration ready{.target = {}, .interval = std::chrono::seconds(1)};
-  ProbeConfiguration live{.target = {}, .interval = std::chrono::seconds(10)};
+  ProbeConfiguration ready{.interval = std::chrono::seconds(1)};
+  ProbeConfiguration live{.interval = std::chrono::seconds(10)};
   LiveAction live_action = LiveAction::kExit;
   std::optional<std::uint64_t> rate_limit;  // bytes of output per second
   struct User {

@@ -158,13 +158,14 @@ Result<void> SetCommand(std::vector<std::string>& into, std::string_view value) 
 }
 
 Result<void> SetProbe(ProbeConfiguration& into, std::string_view value) {
-  for (std::string_view scheme : {"http://", "tcp://", "exec:", "log:"}) {
-    if (value.starts_with(scheme) && value.size() > scheme.size()) {
-      into.target = value;
-      return {};
-    }
-  }
-  return Invalid("must be http://HOST:PORT/PATH, tcp://HOST:PORT, exec:COMMAND or log:REGEX");
+  auto target = ParseProbeTarget(value);
+  if (!target) return std::move(target).error();
+  into.target = std::move(*target);
+  return {};
+}
+
+Result<void> SetFailures(ProbeConfiguration& into, std::string_view value) {
+  return SetNumber(into.failures.emplace(), value, 1, 1000);
 }
 
 Result<void> SetRateLimit(Configuration& c, std::string_view value) {
@@ -316,7 +317,7 @@ constexpr Flag kFlags[] = {
     {"--ready-timeout", "DURATION", "1s", "the time that one probe has",
      [](Configuration& c, std::string_view v) { return SetInterval(c.ready.timeout, v); }},
     {"--ready-failures", "N", "3", "failures in a row that make it not ready",
-     [](Configuration& c, std::string_view v) { return SetNumber(c.ready.failures, v, 1, 1000); }},
+     [](Configuration& c, std::string_view v) { return SetFailures(c.ready, v); }},
     {"--ready-successes", "N", "1", "successes in a row that make it ready",
      [](Configuration& c, std::string_view v) { return SetNumber(c.ready.successes, v, 1, 1000); }},
     {"--live", "TARGET", "none", "liveness probe, as for --ready",
@@ -327,8 +328,8 @@ constexpr Flag kFlags[] = {
      [](Configuration& c, std::string_view v) { return SetInterval(c.live.interval, v); }},
     {"--live-timeout", "DURATION", "1s", "the time that one probe has",
      [](Configuration& c, std::string_view v) { return SetInterval(c.live.timeout, v); }},
-    {"--live-failures", "N", "3", "failures in a row that are acted on",
-     [](Configuration& c, std::string_view v) { return SetNumber(c.live.failures, v, 1, 1000); }},
+    {"--live-failures", "N", "3, log: 1", "failures in a row that are acted on",
+     [](Configuration& c, std::string_view v) { return SetFailures(c.live, v); }},
     {"--live-action", "none|restart|exit", "exit",
      "what a dead process gets: nothing but a report, a restart, or the stop plan",
      [](Configuration& c, std::string_view v) {

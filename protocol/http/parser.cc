@@ -249,6 +249,11 @@ Result<void> ResponseParser::Finish() {
   return {};
 }
 
+std::optional<int> ResponseParser::status() const {
+  if (!impl_->in_body) return std::nullopt;
+  return impl_->response.status;
+}
+
 std::optional<Response> ResponseParser::TakeResponse() {
   Impl& p = *impl_;
   if (!p.complete || std::exchange(p.taken, true)) return std::nullopt;

@@ -65,6 +65,9 @@ class ResponseParser {
   /// short.
   Result<void> Finish();
   std::optional<Response> TakeResponse();
+  /// Of the response that counts, as soon as its head has been read: known even when its body is
+  /// larger than allowed or never ends.
+  std::optional<int> status() const;
 
  private:
   struct Impl;

@@ -216,10 +216,11 @@ TEST_CASE("hooks, probes and the rate limit", "[agent][configuration]") {
              "--ready-failures", "2", "--live-interval", "5s", "--rate-limit", "1MiB/s", "x"});
   CHECK(c.pre_start == std::vector<std::string>{"/bin/migrate", "--to", "version 2"});
   CHECK(c.post_stop.empty());
-  CHECK(c.ready.target == "http://127.0.0.1:80/healthz");
+  CHECK(c.ready.target == ProbeTarget(HttpTarget{{"127.0.0.1", 80}, "/healthz"}));
   CHECK(c.ready.interval == 1s);
   CHECK(c.ready.failures == 2);
-  CHECK(c.live.target == "exec:/bin/check");
+  CHECK(c.live.target == ProbeTarget(ExecTarget{{"/bin/check"}}));
+  CHECK_FALSE(c.live.failures);
   CHECK(c.live.interval == 5s);
   CHECK(c.live_action == LiveAction::kRestart);
   CHECK(c.rate_limit == 1_MiB);
@@ -245,7 +246,8 @@ TEST_CASE("supervision flags that cannot be right are refused with what would be
       {{"--restart-delay", "2m", "x"}, "--restart-max-delay"},
       {{"--pre-start", " ", "x"}, "command"},
       {{"--ready", "ftp://x", "x"}, "exec:COMMAND"},
-      {{"--ready", "tcp://", "x"}, "tcp://HOST:PORT"},
+      {{"--ready", "tcp://", "x"}, "no port"},
+      {{"--live", "log:(", "x"}, "a ( has no )"},
       {{"--live-failures", "0", "x"}, "1 to 1000"},
       {{"--rate-limit", "1MiB", "x"}, "1MiB/s"},
       {{"--tls-cert", "c.pem", "x"}, "--tls-key"},

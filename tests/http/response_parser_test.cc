@@ -87,5 +87,16 @@ TEST_CASE("a response past a limit is refused", "[http][parser]") {
   }
 }
 
+TEST_CASE("the status is known before the body, and without it", "[http][parser]") {
+  ResponseParser parser({.header_bytes = 200, .body_bytes = 3});
+  REQUIRE(parser.Feed("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 "));
+  CHECK_FALSE(parser.status());
+  REQUIRE(parser.Feed("Busy\r\n\r\nab"));
+  CHECK(parser.status() == 503);
+  CHECK_FALSE(parser.TakeResponse());
+  CHECK_FALSE(parser.Feed("cd"));
+  CHECK(parser.status() == 503);
+}
+
 }  // namespace
 }  // namespace dunlin::http

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "agent/probe_policy.h"
+#include "protocol/base/clock.h"
+#include "protocol/base/json_writer.h"
+
+namespace dunlin::agent {
+
+/// What is told about one check.
+struct ProbeReport {
+  std::string_view check;  // "ready" or "live"
+  std::string_view kind;   // "http", "tcp", "exec" or "log"
+  ProbePolicy::Status status = ProbePolicy::Status::kIdle;
+  LogTime since{};                     // of the status
+  unsigned failures_in_a_row = 0;      // that counted
+  std::uint64_t failures = 0;          // since the agent's start, those that did not count included
+  std::optional<LogTime> last_result;  // when; nothing before the first
+  bool last_passed = false;
+  std::optional<double> last_duration_seconds;  // of the last probe; a log check has none
+  std::string last_error;                       // of the last failure; empty when there was none
+};
+
+/// "idle", "starting", "passing" or "failing".
+std::string_view ProbeStatusName(ProbePolicy::Status status);
+
+/// An object of /v1/status (docs/agent.md, "Probes").
+void WriteProbeReport(JsonWriter& json, const ProbeReport& report);
+
+}  // namespace dunlin::agent

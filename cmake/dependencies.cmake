@@ -68,7 +68,12 @@ dunlin_dependency(curl libcurl)
 find_library(http_parser_LIBRARY http_parser REQUIRED)
 dunlin_agent_library(http_parser libhttp_parser.a ${http_parser_LIBRARY})
 
-# Nor does mbedTLS 2.28. The trimmed one is for all programs: see there.
+# Nor does mbedTLS 2.28. The trimmed one is for all programs: see there. What protocol/net needs of
+# it: TLS 1.2 over streams, both ends; ECDHE with ECDSA on P-256 and P-384; AES-GCM and
+# ChaCha20-Poly1305; SHA-256, -384 and -512; keys and certificates from PEM, with dates, names, key
+# usage and extended key usage checked; server name indication; the extended master secret; all alert
+# messages. Randomness comes from the kernel through a callback. Tests also generate P-256 keys and
+# write keys and certificates as PEM, which the agent's link leaves out.
 if(TARGET dunlin_trimmed_mbedtls)
   add_library(dunlin_dep_mbedtls INTERFACE)
   target_link_libraries(dunlin_dep_mbedtls INTERFACE dunlin_trimmed_mbedtls)

@@ -80,6 +80,7 @@ class TcpConnection final : public Connection {
   }
 
   const std::string& peer() const override { return peer_; }
+  const PeerIdentity* identity() const override { return nullptr; }
 
  private:
   uv_stream_t* stream() { return reinterpret_cast<uv_stream_t*>(socket_.get()); }

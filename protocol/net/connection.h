@@ -7,13 +7,16 @@
 #include <string>
 #include <string_view>
 
+#include "protocol/base/peer_identity.h"
 #include "protocol/base/result.h"
 #include "protocol/net/address.h"
 #include "protocol/net/loop.h"
 
 namespace dunlin::net {
 
-/// A connected byte stream: TCP now, TLS over it later behind the same interface. Loop thread only.
+class TlsContext;
+
+/// A connected byte stream: TCP, or TLS over it. Loop thread only.
 ///
 /// Callbacks may destroy the connection. Destroying it drops the socket at once (unsent bytes are
 /// lost) and no callback runs afterwards. Starts paused: set the callbacks, then StartReading().
@@ -49,6 +52,9 @@ class Connection {
 
   /// "127.0.0.1:51234".
   virtual const std::string& peer() const = 0;
+  /// Whose certificate the peer has shown, from the first on_data on; null without TLS or
+  /// certificate.
+  virtual const PeerIdentity* identity() const = 0;
 };
 
 /// A listening TCP socket. Loop thread only. Out of descriptors, it lets new connections wait in
@@ -61,8 +67,11 @@ class Listener {
   /// Port 0 picks a free one. The callback may destroy the listener. Errors:
   /// kAlreadyExists when the port is in use (the sentence says so and names the address),
   /// kPermissionDenied, kInvalidArgument.
+  ///
+  /// With `tls`, which outlives the connections, these are delivered before their handshakes, which
+  /// begin with StartReading(): one that never comes about is a connection that ends with an error.
   static Result<std::unique_ptr<Listener>> Listen(Loop& loop, const HostPort& address,
-                                                  OnAccept on_accept);
+                                                  OnAccept on_accept, TlsContext* tls = nullptr);
 
   virtual ~Listener() = default;
   /// As asked for, with the port actually bound.
@@ -79,8 +88,13 @@ class Connector {
   /// c-ares (hosts file and DNS), so a hanging name server never blocks the loop. The callback may
   /// destroy the connector. Errors: kNotFound (no address for the name, whatever the cause),
   /// kUnavailable (refused), kTimeout.
+  ///
+  /// With `tls`, which outlives the connection, the peer has proved to be `address.host` by then,
+  /// and accepted our own certificate. Errors, counted there: kPermissionDenied (certificates),
+  /// kCorruption (no TLS we know), kUnavailable, kTimeout.
   static std::unique_ptr<Connector> Connect(Loop& loop, const HostPort& address,
-                                            std::chrono::milliseconds timeout, OnDone on_done);
+                                            std::chrono::milliseconds timeout, OnDone on_done,
+                                            TlsContext* tls = nullptr);
 
   virtual ~Connector() = default;
 };

@@ -7,6 +7,7 @@
 #include "protocol/net/resolver.h"
 #include "protocol/net/socket_address.h"
 #include "protocol/net/tcp_connection.h"
+#include "protocol/net/tls_connection.h"
 
 namespace dunlin::net {
 namespace {
@@ -131,10 +132,63 @@ class TcpConnector final : public Connector {
   int last_status_ = 0;
 };
 
+/// A connection, then a handshake on it, in one time.
+class TlsConnector final : public Connector {
+ public:
+  TlsConnector(Loop& loop, const HostPort& target, std::chrono::milliseconds timeout,
+               OnDone on_done, TlsContext& context)
+      : loop_(loop),
+        target_(target),
+        timeout_(timeout),
+        context_(context),
+        on_done_(std::move(on_done)),
+        deadline_(loop, [this] { OnDeadline(); }),
+        connector_(std::make_unique<TcpConnector>(
+            loop, target, timeout, [this](Result<std::unique_ptr<Connection>> result) {
+              OnConnected(std::move(result));
+            })) {
+    deadline_.Start(timeout);
+  }
+
+ private:
+  void OnConnected(Result<std::unique_ptr<Connection>> result) {
+    if (!result) return Finish(std::move(result));
+    handshake_ = TlsHandshake::Start(
+        loop_, std::move(*result), context_, target_.host,
+        [this](Result<std::unique_ptr<Connection>> secured) { Finish(std::move(secured)); });
+  }
+
+  void OnDeadline() {
+    if (!handshake_) return;  // the connector's own deadline is the same
+    context_.Count(TlsFailure::kTimeout);
+    Finish(Error(ErrorCode::kTimeout,
+                 Join("no TLS with ", target_.ToString(), " within ", FormatDuration(timeout_))));
+  }
+
+  void Finish(Result<std::unique_ptr<Connection>> result) {
+    deadline_.Stop();
+    auto callback = std::move(on_done_);
+    callback(std::move(result));
+  }
+
+  Loop& loop_;
+  HostPort target_;
+  std::chrono::milliseconds timeout_;
+  TlsContext& context_;
+  OnDone on_done_;
+  Timer deadline_;
+  std::unique_ptr<TlsHandshake> handshake_;
+  std::unique_ptr<Connector> connector_;
+};
+
 }  // namespace
 
 std::unique_ptr<Connector> Connector::Connect(Loop& loop, const HostPort& address,
-                                              std::chrono::milliseconds timeout, OnDone on_done) {
+                                              std::chrono::milliseconds timeout, OnDone on_done,
+                                              TlsContext* tls) {
+  if (tls != nullptr) {
+    return std::make_unique<TlsConnector>(loop, address, timeout, std::move(on_done), *tls);
+  }
   return std::make_unique<TcpConnector>(loop, address, timeout, std::move(on_done));
 }
 

@@ -9,6 +9,7 @@
 #include "protocol/net/descriptor.h"
 #include "protocol/net/socket_address.h"
 #include "protocol/net/tcp_connection.h"
+#include "protocol/net/tls_connection.h"
 
 namespace dunlin::net {
 namespace {
@@ -44,8 +45,9 @@ bool IsPeersFault(int error_number) {
 /// connections; a watched socket lets us pause.
 class TcpListener final : public Listener {
  public:
-  TcpListener(Loop& loop, Descriptor socket, HostPort address, OnAccept on_accept)
+  TcpListener(Loop& loop, Descriptor socket, HostPort address, OnAccept on_accept, TlsContext* tls)
       : loop_(loop),
+        tls_(tls),
         socket_(std::move(socket)),
         address_(std::move(address)),
         on_accept_(std::move(on_accept)),
@@ -73,7 +75,9 @@ class TcpListener final : public Listener {
       auto socket = MakeTcpSocket(loop_);
       if (uv_tcp_open(socket.get(), accepted.get()) != 0) continue;
       accepted.Release();
-      if (!Deliver(MakeTcpConnection(loop_, std::move(socket)))) return;
+      auto connection = MakeTcpConnection(loop_, std::move(socket));
+      if (tls_ != nullptr) connection = AcceptTls(loop_, std::move(connection), *tls_);
+      if (!Deliver(std::move(connection))) return;
     }
   }
 
@@ -100,6 +104,7 @@ class TcpListener final : public Listener {
   }
 
   Loop& loop_;
+  TlsContext* tls_;
   Descriptor socket_;
   HostPort address_;
   OnAccept on_accept_;
@@ -154,7 +159,7 @@ Result<Descriptor> BindAndListen(const HostPort& address) {
 }  // namespace
 
 Result<std::unique_ptr<Listener>> Listener::Listen(Loop& loop, const HostPort& address,
-                                                   OnAccept on_accept) {
+                                                   OnAccept on_accept, TlsContext* tls) {
   auto socket = BindAndListen(address);
   if (!socket) return std::move(socket).error();
   SocketAddress bound;
@@ -164,7 +169,7 @@ Result<std::unique_ptr<Listener>> Listener::Listen(Loop& loop, const HostPort& a
   }
   return std::unique_ptr<Listener>(std::make_unique<TcpListener>(
       loop, std::move(*socket), HostPort{address.host, bound.ToHostPort().port},
-      std::move(on_accept)));
+      std::move(on_accept), tls));
 }
 
 }  // namespace dunlin::net

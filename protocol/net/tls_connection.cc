@@ -1,0 +1,484 @@
+#include "protocol/net/tls_connection.h"
+
+#include <array>
+#include <limits>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "protocol/base/text.h"
+#include "protocol/base/units.h"
+#include "protocol/net/tls_library.h"
+
+namespace dunlin::net {
+namespace {
+
+using namespace std::chrono_literals;
+
+// How long a peer that we refuse may take to read why.
+constexpr std::chrono::milliseconds kAlertLinger = 500ms;
+
+constexpr std::size_t kReadBytes = 16_KiB;  // the most that a record holds
+
+// RFC 5246 appendix A.1: content types of records.
+constexpr char kAlertRecord = 21;
+constexpr char kHandshakeRecord = 22;
+
+ErrorCode CodeOf(TlsFailure failure) {
+  switch (failure) {
+    case TlsFailure::kUntrusted:
+    case TlsFailure::kExpired:
+    case TlsFailure::kWrongName:
+    case TlsFailure::kUnsuitable:
+    case TlsFailure::kNoCertificate:
+    case TlsFailure::kRefused:
+      return ErrorCode::kPermissionDenied;
+    case TlsFailure::kTimeout:
+      return ErrorCode::kTimeout;
+    case TlsFailure::kLost:
+      return ErrorCode::kUnavailable;
+    case TlsFailure::kNotTls:
+    case TlsFailure::kProtocol:
+      return ErrorCode::kCorruption;
+  }
+  return ErrorCode::kCorruption;
+}
+
+enum class State {
+  kHandshake,
+  kOpen,
+  kClosing,  // what was written is on its way; what comes is dropped
+  kClosed,
+};
+
+class TlsConnection final : public Connection {
+ public:
+  /// `name` is what a server must prove to be; unused at the server's end.
+  TlsConnection(Loop& loop, std::unique_ptr<Connection> plain, TlsContext& context,
+                std::string name)
+      : context_(context),
+        settings_(context.Current()),
+        plain_(std::move(plain)),
+        name_(std::move(name)),
+        peer_(plain_->peer()),
+        deadline_(loop, [this] { OnDeadline(); }),
+        soon_(loop, [this] { OnSoon(); }) {
+    plain_->on_data = [this](std::string_view bytes) { OnBytes(bytes); };
+    plain_->on_end = [this] { OnPlainEnd(); };
+    plain_->on_close = [this](std::optional<Error> reason) { OnPlainClose(std::move(reason)); };
+    plain_->on_drained = [this] { OnPlainDrained(); };
+  }
+
+  ~TlsConnection() override {
+    if (destroyed_ != nullptr) *destroyed_ = true;
+  }
+
+  /// The client's end: the handshake is over, and the connection paused.
+  std::function<void()> on_secured;
+
+  void StartReading() override {
+    if (state_ == State::kClosing || state_ == State::kClosed || text_ended_) return;
+    reading_ = true;
+    plain_->StartReading();
+    if (state_ == State::kOpen && HasInput()) soon_.Start(0ms);
+    if (state_ == State::kHandshake && !deadline_.active()) {
+      deadline_.Start(context_.handshake_timeout);
+      if (settings_->is_client) soon_.Start(0ms);  // it speaks first
+    }
+  }
+
+  void StopReading() override {
+    reading_ = false;
+    if (state_ == State::kOpen) plain_->StopReading();
+  }
+
+  void Write(std::string bytes) override {
+    if (failure_) return;
+    if (state_ == State::kHandshake) {
+      early_ += bytes;
+    } else if (state_ == State::kOpen) {
+      Encrypt(bytes);
+    }
+  }
+
+  std::size_t pending_write_bytes() const override {
+    return early_.size() + (plain_ ? plain_->pending_write_bytes() : 0);
+  }
+
+  void CloseAfterWrites(std::chrono::milliseconds linger) override {
+    if (state_ == State::kClosing || state_ == State::kClosed) return;
+    if (state_ == State::kOpen && !failure_) {
+      mbedtls_ssl_close_notify(session_->get());
+      SendOutput();
+    }
+    BeginClosing(linger);
+  }
+
+  const std::string& peer() const override { return peer_; }
+  const PeerIdentity* identity() const override { return identity_ ? &*identity_ : nullptr; }
+
+ private:
+  /// Runs the callback in `slot`, which may destroy this, and puts it back unless it was replaced.
+  /// Whether this is still there.
+  template <typename Callback, typename... Args>
+  bool Call(Callback& slot, Args&&... args) {
+    bool destroyed = false;
+    bool* outer = std::exchange(destroyed_, &destroyed);
+    Callback callback = std::move(slot);
+    slot = nullptr;
+    if (callback) callback(std::forward<Args>(args)...);
+    if (destroyed) {
+      if (outer != nullptr) *outer = true;
+      return false;
+    }
+    destroyed_ = outer;
+    if (!slot) slot = std::move(callback);
+    return true;
+  }
+
+  void OnBytes(std::string_view bytes) {
+    if (state_ == State::kHandshake) {
+      // Somebody who speaks HTTP, say, costs no TLS session.
+      if (!session_ && bytes.front() != kHandshakeRecord && bytes.front() != kAlertRecord) {
+        return Fail(TlsFailure::kNotTls, "it does not speak TLS");
+      }
+      NoteAlert(bytes);
+    }
+    fresh_ = bytes;
+    Process();
+  }
+
+  /// The library keeps the peer's reason to itself. Until the ciphers are on, an alert can be read:
+  /// type, version (2 bytes), length 2 (2 bytes), level, description (RFC 5246 sections 6.2.1 and
+  /// 7.2).
+  void NoteAlert(std::string_view bytes) {
+    constexpr std::size_t kAlertBytes = 7;
+    if (bytes.size() < kAlertBytes) return;
+    std::string_view last = bytes.substr(bytes.size() - kAlertBytes);
+    if (last[0] != kAlertRecord || last[1] != 3 || last[3] != 0 || last[4] != 2) return;
+    alert_ = static_cast<unsigned char>(last[6]);
+  }
+
+  void OnPlainEnd() {
+    plain_ended_ = true;
+    Process();
+  }
+
+  void OnSoon() {
+    if (failure_) return BeginClosing(0ms);
+    Process();
+  }
+
+  /// Takes what has arrived as far as it is wanted, and keeps the rest. This may be gone
+  /// afterwards.
+  void Process() {
+    bool destroyed = false;
+    destroyed_ = &destroyed;
+    Advance();
+    if (destroyed) return;
+    destroyed_ = nullptr;
+    std::string_view rest = std::exchange(fresh_, {});
+    if (state_ != State::kHandshake && state_ != State::kOpen) return;
+    held_ += rest;
+    if (state_ == State::kOpen && reading_ && HasInput()) soon_.Start(0ms);
+  }
+
+  bool HasInput() const {
+    return plain_ended_ || !held_.empty() || mbedtls_ssl_get_bytes_avail(session_->get()) > 0;
+  }
+
+  void Advance() {
+    if (state_ == State::kHandshake && !Shake()) return;
+    while (state_ == State::kOpen && reading_) {
+      std::array<unsigned char, kReadBytes> text;
+      int got = mbedtls_ssl_read(session_->get(), text.data(), text.size());
+      if (got == MBEDTLS_ERR_SSL_WANT_READ) return;
+      if (got <= 0) return OnReadEnd(got);
+      std::string_view bytes(reinterpret_cast<const char*>(text.data()),
+                             static_cast<std::size_t>(got));
+      if (!Call(on_data, bytes)) return;
+    }
+  }
+
+  void OnReadEnd(int status) {
+    SendOutput();
+    reading_ = false;
+    text_ended_ = true;
+    if (status == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
+      plain_->StopReading();  // nothing that counts may follow
+      if (!on_end) return Finish(std::nullopt);
+      auto callback = std::move(on_end);
+      return callback();
+    }
+    // RFC 5246 section 7.2.1: an end without the peer's word may be somebody else's doing.
+    const bool cut = status == MBEDTLS_ERR_SSL_CONN_EOF || status == 0;
+    failure_ = cut ? Error(ErrorCode::kUnavailable, Join("connection to ", peer_, " was cut off"))
+                   : Error(ErrorCode::kCorruption,
+                           Join("connection to ", peer_, " broke: ", MbedErrorText(status)));
+    BeginClosing(kAlertLinger);
+  }
+
+  /// Whether the handshake is over and there may be data.
+  bool Shake() {
+    if (!session_) {
+      if (plain_ended_) {
+        Fail(TlsFailure::kLost, "the connection ended before its handshake");
+        return false;
+      }
+      if (!SetUp()) return false;
+    }
+    int status = mbedtls_ssl_handshake(session_->get());
+    SendOutput();
+    if (status == MBEDTLS_ERR_SSL_WANT_READ) return false;
+    NotePurpose();
+    if (status != 0 || flags_ != 0) {
+      FailShake(status);
+      return false;
+    }
+    state_ = State::kOpen;
+    deadline_.Stop();
+    if (const auto* certificate = mbedtls_ssl_get_peer_cert(session_->get())) {
+      identity_ = IdentityOf(*certificate);
+    }
+    if (!early_.empty()) Encrypt(std::exchange(early_, {}));
+    if (!on_secured) return true;
+    StopReading();
+    auto callback = std::move(on_secured);
+    callback();
+    return false;
+  }
+
+  bool SetUp() {
+    session_ = std::make_unique<MbedSession>();
+    int status = mbedtls_ssl_setup(session_->get(), settings_->config.get());
+    if (status == 0 && settings_->is_client) {
+      // Of an address, which is no name to announce, OnCertificate takes care.
+      const bool is_name = !IsAddress(name_);
+      status = mbedtls_ssl_set_hostname(session_->get(), is_name ? name_.c_str() : nullptr);
+    }
+    if (status != 0) {
+      Fail(TlsFailure::kProtocol, MbedErrorText(status));
+      return false;
+    }
+    mbedtls_ssl_set_bio(session_->get(), this, SendTo, ReceiveFrom, nullptr);
+    mbedtls_ssl_set_verify(session_->get(), OnCertificate, this);
+    return true;
+  }
+
+  static int SendTo(void* self, const unsigned char* bytes, std::size_t size) {
+    static_cast<TlsConnection*>(self)->output_.append(reinterpret_cast<const char*>(bytes), size);
+    return static_cast<int>(size);
+  }
+
+  static int ReceiveFrom(void* self, unsigned char* out, std::size_t size) {
+    auto* connection = static_cast<TlsConnection*>(self);
+    std::string& held = connection->held_;
+    std::string_view& fresh = connection->fresh_;
+    if (held.empty() && fresh.empty()) {
+      return connection->plain_ended_ ? 0 : MBEDTLS_ERR_SSL_WANT_READ;
+    }
+    if (held.empty()) {
+      size = fresh.copy(reinterpret_cast<char*>(out), size);
+      fresh.remove_prefix(size);
+    } else {
+      size = held.copy(reinterpret_cast<char*>(out), size, connection->held_used_);
+      connection->held_used_ += size;
+      if (connection->held_used_ == held.size()) {
+        held = std::string();  // its memory, too
+        connection->held_used_ = 0;
+      }
+    }
+    return static_cast<int>(size);
+  }
+
+  /// For each certificate of the peer's chain, the peer's own last, with what is wrong with it.
+  static int OnCertificate(void* self, mbedtls_x509_crt* certificate, int depth,
+                           std::uint32_t* flags) {
+    auto* connection = static_cast<TlsConnection*>(self);
+    if (depth == 0) {
+      connection->subject_ = IdentityOf(*certificate).common_name;
+      if (connection->settings_->is_client && IsAddress(connection->name_) &&
+          !HasAddress(*certificate, connection->name_)) {
+        *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
+      }
+    }
+    connection->flags_ |= *flags;
+    // Where a certificate is optional, the library would take a bad one for none.
+    const bool stop =
+        depth == 0 && connection->flags_ != 0 && connection->settings_->client_optional;
+    return stop ? MBEDTLS_ERR_X509_FATAL_ERROR : 0;
+  }
+
+  /// The library looks at a certificate's purpose after it has asked OnCertificate.
+  void NotePurpose() {
+    const std::uint32_t result = mbedtls_ssl_get_verify_result(session_->get());
+    constexpr std::uint32_t kPurpose =
+        MBEDTLS_X509_BADCERT_KEY_USAGE | MBEDTLS_X509_BADCERT_EXT_KEY_USAGE;
+    // All ones: no result yet.
+    if (result != std::numeric_limits<std::uint32_t>::max()) flags_ |= result & kPurpose;
+  }
+
+  void FailShake(int status) {
+    TlsFailure failure = flags_ != 0 ? FailureOfFlags(flags_) : FailureOfStatus(status);
+    // Of these two the library does not tell the peer (RFC 5246 section 7.4.6).
+    if (status == 0 || failure == TlsFailure::kNoCertificate) {
+      mbedtls_ssl_send_alert_message(session_->get(), MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                     MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
+      SendOutput();
+    }
+    Fail(failure, CauseOf(failure, status));
+  }
+
+  std::string CauseOf(TlsFailure failure, int status) const {
+    switch (failure) {
+      case TlsFailure::kUntrusted:
+        return Join("its certificate (", subject_, ") is not signed by our CA");
+      case TlsFailure::kExpired:
+        return Join("its certificate (", subject_, ") has expired or is not valid yet");
+      case TlsFailure::kWrongName:
+        return Join("its certificate (", subject_, ") is not for ", name_);
+      case TlsFailure::kUnsuitable:
+        return Join("its certificate (", subject_,
+                    ") has a key, hash or purpose that does not fit");
+      case TlsFailure::kNoCertificate:
+        return "it showed no certificate";
+      case TlsFailure::kRefused:
+        return Join("it refused: ", AlertText(alert_));
+      case TlsFailure::kLost:
+        return "the connection ended in the handshake";
+      case TlsFailure::kNotTls:
+      case TlsFailure::kTimeout:
+      case TlsFailure::kProtocol:
+        return MbedErrorText(status);
+    }
+    return {};
+  }
+
+  void Fail(TlsFailure failure, std::string_view cause) {
+    context_.Count(failure);
+    deadline_.Stop();
+    failure_ = Error(CodeOf(failure), Join("no TLS with ", peer_, ": ", cause));
+    BeginClosing(kAlertLinger);
+  }
+
+  void OnDeadline() {
+    Fail(TlsFailure::kTimeout,
+         Join("no handshake within ", FormatDuration(context_.handshake_timeout)));
+  }
+
+  void Encrypt(std::string_view bytes) {
+    written_ = true;
+    while (!bytes.empty()) {
+      int sent = mbedtls_ssl_write(
+          session_->get(), reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
+      if (sent <= 0) {
+        failure_ = Error(ErrorCode::kIo, Join("cannot send to ", peer_, ": ", MbedErrorText(sent)));
+        soon_.Start(0ms);  // callbacks never run within Write
+        return;
+      }
+      bytes.remove_prefix(static_cast<std::size_t>(sent));
+    }
+    SendOutput();
+  }
+
+  void SendOutput() {
+    if (!output_.empty()) plain_->Write(std::exchange(output_, {}));
+  }
+
+  void OnPlainDrained() {
+    if (state_ == State::kOpen && std::exchange(written_, false)) Call(on_drained);
+  }
+
+  void BeginClosing(std::chrono::milliseconds linger) {
+    state_ = State::kClosing;
+    deadline_.Stop();
+    early_.clear();
+    plain_->CloseAfterWrites(linger);
+  }
+
+  void OnPlainClose(std::optional<Error> reason) {
+    if (state_ == State::kHandshake) {
+      context_.Count(TlsFailure::kLost);
+      failure_ = Error(ErrorCode::kUnavailable,
+                       Join("no TLS with ", peer_, ": ",
+                            reason ? reason->message() : "the connection ended in the handshake"));
+    }
+    Finish(failure_ ? std::move(failure_) : std::move(reason));
+  }
+
+  void Finish(std::optional<Error> reason) {
+    state_ = State::kClosed;
+    deadline_.Stop();
+    soon_.Stop();
+    early_.clear();
+    plain_.reset();
+    session_.reset();
+    auto callback = std::move(on_close);
+    if (callback) callback(std::move(reason));
+  }
+
+  TlsContext& context_;
+  std::shared_ptr<const TlsSettings> settings_;  // the library points into it
+  std::unique_ptr<Connection> plain_;            // gone once closed
+  std::unique_ptr<MbedSession> session_;         // from the first byte on
+  std::string name_;
+  std::string peer_;
+  Timer deadline_;  // of the handshake
+  Timer soon_;      // continues outside of the caller's call
+  State state_ = State::kHandshake;
+  bool reading_ = false;
+  bool plain_ended_ = false;  // the peer sends no more bytes
+  bool text_ended_ = false;   // and has said so, or broken off
+  bool written_ = false;      // since the queue was last empty
+  std::string early_;         // written before the handshake was over
+  std::string output_;        // of the library, on its way to plain_
+  std::string_view fresh_;    // what has just arrived, while it is processed
+  std::string held_;          // what arrived and was not wanted yet
+  std::size_t held_used_ = 0;
+  std::uint32_t flags_ = 0;  // what is wrong with the peer's certificates
+  std::string subject_;      // whom they name
+  int alert_ = 0;            // the peer's last
+  std::optional<PeerIdentity> identity_;
+  std::optional<Error> failure_;  // until on_close reports it
+  bool* destroyed_ = nullptr;     // tells the call that is on the stack
+};
+
+class TlsClientHandshake final : public TlsHandshake {
+ public:
+  TlsClientHandshake(Loop& loop, std::unique_ptr<Connection> plain, TlsContext& context,
+                     std::string name, OnDone on_done)
+      : on_done_(std::move(on_done)),
+        connection_(
+            std::make_unique<TlsConnection>(loop, std::move(plain), context, std::move(name))) {
+    connection_->on_secured = [this] {
+      connection_->on_close = nullptr;
+      auto callback = std::move(on_done_);
+      callback(std::unique_ptr<Connection>(std::move(connection_)));
+    };
+    connection_->on_close = [this](std::optional<Error> reason) {
+      auto callback = std::move(on_done_);
+      callback(std::move(*reason));
+    };
+    connection_->StartReading();
+  }
+
+ private:
+  OnDone on_done_;
+  std::unique_ptr<TlsConnection> connection_;
+};
+
+}  // namespace
+
+std::unique_ptr<Connection> AcceptTls(Loop& loop, std::unique_ptr<Connection> plain,
+                                      TlsContext& context) {
+  return std::make_unique<TlsConnection>(loop, std::move(plain), context, std::string());
+}
+
+std::unique_ptr<TlsHandshake> TlsHandshake::Start(Loop& loop, std::unique_ptr<Connection> plain,
+                                                  TlsContext& context, std::string name,
+                                                  OnDone on_done) {
+  return std::make_unique<TlsClientHandshake>(loop, std::move(plain), context, std::move(name),
+                                              std::move(on_done));
+}
+
+}  // namespace dunlin::net

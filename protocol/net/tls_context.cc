@@ -1,0 +1,270 @@
+#include "protocol/net/tls_context.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include <utility>
+
+#include "protocol/base/file_system.h"
+#include "protocol/base/log.h"
+#include "protocol/base/text.h"
+#include "protocol/net/tls_library.h"
+
+namespace dunlin::net {
+namespace {
+
+constexpr int kCipherSuites[] = {MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+                                 MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+                                 MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, 0};
+
+// For every certificate of a chain.
+constexpr mbedtls_x509_crt_profile kProfile = {
+    .allowed_mds = MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA256) |
+                   MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA384) |
+                   MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA512),
+    .allowed_pks = MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_ECKEY) | MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_ECDSA),
+    .allowed_curves = MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP256R1) |
+                      MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP384R1),
+    .rsa_min_bitlen = 0,
+};
+
+void AllowOurProtocol(mbedtls_ssl_config* config) {
+  mbedtls_ssl_conf_ciphersuites(config, kCipherSuites);
+  mbedtls_ssl_conf_cert_profile(config, &kProfile);
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+  static constexpr std::uint16_t kGroups[] = {MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1,
+                                              MBEDTLS_SSL_IANA_TLS_GROUP_SECP384R1,
+                                              MBEDTLS_SSL_IANA_TLS_GROUP_NONE};
+  mbedtls_ssl_conf_groups(config, kGroups);
+  mbedtls_ssl_conf_min_tls_version(config, MBEDTLS_SSL_VERSION_TLS1_2);
+  mbedtls_ssl_conf_max_tls_version(config, MBEDTLS_SSL_VERSION_TLS1_2);
+#else
+  static constexpr mbedtls_ecp_group_id kCurves[] = {MBEDTLS_ECP_DP_SECP256R1,
+                                                     MBEDTLS_ECP_DP_SECP384R1, MBEDTLS_ECP_DP_NONE};
+  mbedtls_ssl_conf_curves(config, kCurves);
+  mbedtls_ssl_conf_min_version(config, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+  mbedtls_ssl_conf_max_version(config, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+#endif
+}
+
+/// A secret read from a file, gone from memory afterwards.
+class SecretText {
+ public:
+  explicit SecretText(std::string text) : text_(std::move(text)) {}
+  ~SecretText() { explicit_bzero(text_.data(), text_.size()); }
+  SecretText(const SecretText&) = delete;
+  SecretText& operator=(const SecretText&) = delete;
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+// The library wants PEM with its terminating null byte counted.
+const unsigned char* PemBytes(const std::string& text) {
+  return reinterpret_cast<const unsigned char*>(text.c_str());
+}
+std::size_t PemSize(const std::string& text) { return text.size() + 1; }
+
+Error Invalid(const std::string& path, std::string_view cause) {
+  return Error(ErrorCode::kInvalidArgument, Join("cannot use ", path, ": ", cause));
+}
+
+Result<void> LoadCertificates(const std::string& path, MbedCertificates& into) {
+  auto text = ReadFile(PosixFileSystem(), path);
+  if (!text) return std::move(text).error();
+  int status = mbedtls_x509_crt_parse(into.get(), PemBytes(*text), PemSize(*text));
+  if (status == 0) return {};
+  if (status > 0) return Invalid(path, Join(status, " of its certificates cannot be read"));
+  return Invalid(path, Join("no certificate in PEM (", MbedErrorText(status), ")"));
+}
+
+Result<void> LoadKey(const std::string& path, MbedKey& into) {
+  auto content = ReadFile(PosixFileSystem(), path);
+  if (!content) return std::move(content).error();
+  const SecretText secret(std::move(*content));
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+  int status = mbedtls_pk_parse_key(into.get(), PemBytes(secret.text()), PemSize(secret.text()),
+                                    nullptr, 0, MbedRandom, nullptr);
+#else
+  int status =
+      mbedtls_pk_parse_key(into.get(), PemBytes(secret.text()), PemSize(secret.text()), nullptr, 0);
+#endif
+  if (status != 0)
+    return Invalid(path, Join("no private key in PEM (", MbedErrorText(status), ")"));
+  if (!mbedtls_pk_can_do(into.get(), MBEDTLS_PK_ECDSA)) {
+    return Invalid(path, "its key is not an elliptic curve key (P-256 or P-384)");
+  }
+  return {};
+}
+
+bool KeyFits(TlsSettings& settings) {
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+  return mbedtls_pk_check_pair(&settings.chain->pk, settings.key.get(), MbedRandom, nullptr) == 0;
+#else
+  return mbedtls_pk_check_pair(&settings.chain->pk, settings.key.get()) == 0;
+#endif
+}
+
+int VerificationOf(ClientCertificates clients) {
+  switch (clients) {
+    case ClientCertificates::kIgnored:
+      return MBEDTLS_SSL_VERIFY_NONE;
+    case ClientCertificates::kOptional:
+      return MBEDTLS_SSL_VERIFY_OPTIONAL;
+    case ClientCertificates::kRequired:
+      return MBEDTLS_SSL_VERIFY_REQUIRED;
+  }
+  return MBEDTLS_SSL_VERIFY_REQUIRED;
+}
+
+}  // namespace
+
+std::string_view TlsFailureName(TlsFailure failure) {
+  switch (failure) {
+    case TlsFailure::kUntrusted:
+      return "untrusted";
+    case TlsFailure::kExpired:
+      return "expired";
+    case TlsFailure::kWrongName:
+      return "wrong_name";
+    case TlsFailure::kUnsuitable:
+      return "unsuitable";
+    case TlsFailure::kNoCertificate:
+      return "no_certificate";
+    case TlsFailure::kRefused:
+      return "refused";
+    case TlsFailure::kNotTls:
+      return "not_tls";
+    case TlsFailure::kTimeout:
+      return "timeout";
+    case TlsFailure::kLost:
+      return "lost";
+    case TlsFailure::kProtocol:
+      return "protocol";
+  }
+  return "unknown";
+}
+
+/// What tells one content of the files from another without reading them: a file that is replaced
+/// is another one, a file that is written to is newer.
+struct TlsContext::Stamp {
+  struct OfFile {
+    dev_t device = 0;
+    ino_t inode = 0;
+    off_t size = -1;
+    std::int64_t modified_ns = 0;
+    friend bool operator==(const OfFile&, const OfFile&) = default;
+  };
+  OfFile ca, certificate, key;
+  friend bool operator==(const Stamp&, const Stamp&) = default;
+
+  static Stamp Of(const TlsFiles& files) {
+    return {Of(files.ca), Of(files.certificate), Of(files.key)};
+  }
+  static OfFile Of(const std::string& path) {
+    struct stat found;
+    if (path.empty() || stat(path.c_str(), &found) != 0) return {};
+    return {found.st_dev, found.st_ino, found.st_size,
+            found.st_mtim.tv_sec * std::int64_t{1'000'000'000} + found.st_mtim.tv_nsec};
+  }
+};
+
+struct TlsContext::Files {
+  TlsFiles paths;
+  End end;
+  ClientCertificates clients;
+  Stamp stamp;  // when they were last read
+
+  Result<std::shared_ptr<const TlsSettings>> Read() {
+    // Before reading: what changes meanwhile is a change to be seen next time.
+    stamp = Stamp::Of(paths);
+    auto settings = std::make_shared<TlsSettings>();
+    settings->is_client = end == End::kClient;
+    settings->client_optional = clients == ClientCertificates::kOptional;
+    if (!paths.ca.empty()) {
+      if (auto loaded = LoadCertificates(paths.ca, settings->ca); !loaded) {
+        return std::move(loaded).error();
+      }
+    }
+    if (!paths.certificate.empty()) {
+      if (auto loaded = LoadCertificates(paths.certificate, settings->chain); !loaded) {
+        return std::move(loaded).error();
+      }
+      if (auto loaded = LoadKey(paths.key, settings->key); !loaded)
+        return std::move(loaded).error();
+      if (!KeyFits(*settings)) {
+        return Invalid(paths.key, Join("it is not the key of ", paths.certificate));
+      }
+    }
+    if (auto set = Configure(*settings); !set) return std::move(set).error();
+    return std::shared_ptr<const TlsSettings>(std::move(settings));
+  }
+
+  Result<void> Configure(TlsSettings& settings) const {
+    mbedtls_ssl_config* config = settings.config.get();
+    int status = mbedtls_ssl_config_defaults(
+        config, end == End::kClient ? MBEDTLS_SSL_IS_CLIENT : MBEDTLS_SSL_IS_SERVER,
+        MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
+    if (status == 0 && !paths.certificate.empty()) {
+      status = mbedtls_ssl_conf_own_cert(config, settings.chain.get(), settings.key.get());
+    }
+    if (status != 0) return Error(ErrorCode::kExhausted, MbedErrorText(status));
+    AllowOurProtocol(config);
+    mbedtls_ssl_conf_rng(config, MbedRandom, nullptr);
+    mbedtls_ssl_conf_authmode(
+        config, end == End::kClient ? MBEDTLS_SSL_VERIFY_REQUIRED : VerificationOf(clients));
+    if (!paths.ca.empty()) mbedtls_ssl_conf_ca_chain(config, settings.ca.get(), nullptr);
+    return {};
+  }
+};
+
+Result<std::unique_ptr<TlsContext>> TlsContext::ForServer(TlsFiles files,
+                                                          ClientCertificates clients) {
+  if (files.certificate.empty()) {
+    return Error(ErrorCode::kInvalidArgument, "a TLS listener needs a certificate");
+  }
+  if (files.ca.empty() && clients != ClientCertificates::kIgnored) {
+    return Error(ErrorCode::kInvalidArgument, "client certificates need a CA to check them with");
+  }
+  return Make(std::move(files), End::kServer, clients);
+}
+
+Result<std::unique_ptr<TlsContext>> TlsContext::ForClient(TlsFiles files) {
+  if (files.ca.empty()) {
+    return Error(ErrorCode::kInvalidArgument, "TLS needs a CA to check the server with");
+  }
+  return Make(std::move(files), End::kClient, ClientCertificates::kIgnored);
+}
+
+Result<std::unique_ptr<TlsContext>> TlsContext::Make(TlsFiles files, End end,
+                                                     ClientCertificates clients) {
+  if (files.certificate.empty() != files.key.empty()) {
+    return Error(ErrorCode::kInvalidArgument, "a TLS certificate and its key come together");
+  }
+  auto context = std::unique_ptr<TlsContext>(
+      new TlsContext(std::make_unique<Files>(Files{std::move(files), end, clients, {}})));
+  auto settings = context->files_->Read();
+  if (!settings) return std::move(settings).error();
+  context->settings_ = std::move(*settings);
+  return context;
+}
+
+TlsContext::TlsContext(std::unique_ptr<Files> files) : files_(std::move(files)) {}
+TlsContext::~TlsContext() = default;
+
+std::shared_ptr<const TlsSettings> TlsContext::Current() {
+  if (Stamp::Of(files_->paths) == files_->stamp) return settings_;
+  auto settings = files_->Read();
+  if (settings) {
+    settings_ = std::move(*settings);
+    log::Info("TLS files have changed and are in use",
+              {{"ca", files_->paths.ca}, {"certificate", files_->paths.certificate}});
+  } else {
+    log::Warn("TLS files have changed and cannot be used; the old stay in use",
+              {{"cause", settings.error().message()}});
+  }
+  return settings_;
+}
+
+}  // namespace dunlin::net

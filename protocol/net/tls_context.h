@@ -1,0 +1,89 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "protocol/base/result.h"
+
+namespace dunlin::net {
+
+class TlsSettings;
+
+/// PEM files. Certificates have P-256 or P-384 keys (RSA is not spoken), are signed with SHA-256 or
+/// better, and come leaf first.
+struct TlsFiles {
+  std::string ca;           // whose signature a peer's certificate needs
+  std::string certificate;  // own, with what leads up to the CA
+  std::string key;
+};
+
+/// What a server does about certificates of its clients. A certificate that is shown and not good
+/// ends the handshake, except where none is asked for.
+enum class ClientCertificates { kIgnored, kOptional, kRequired };
+
+/// Why there was no TLS connection.
+enum class TlsFailure {
+  kUntrusted,      // the peer's certificate is not signed by our CA
+  kExpired,        // or not yet valid
+  kWrongName,      // it is good, and somebody else's
+  kUnsuitable,     // its key, hash or purpose is not acceptable
+  kNoCertificate,  // the peer showed none
+  kRefused,        // the peer ended the handshake: most likely it does not like ours
+  kNotTls,         // the peer speaks something else
+  kTimeout,
+  kLost,      // the connection went in the middle of the handshake
+  kProtocol,  // no common version or cipher, or a malformed message
+};
+inline constexpr std::size_t kTlsFailures = 10;
+
+/// "untrusted", "wrong_name": labels of metrics.
+std::string_view TlsFailureName(TlsFailure failure);
+
+/// Keys, certificates and rules of one listener, or of the connections to one kind of server. TLS
+/// 1.2 with ECDHE, ECDSA and AEAD ciphers only: with it both ends know each other's verdict before
+/// the first byte of data, which a client of TLS 1.3 does not.
+///
+/// The files are looked at again before each connection: when one has changed they are read again,
+/// and when what they hold is bad, that is logged and the old stays in use. Connections keep what
+/// they began with. Loop thread only; outlives the connections made with it.
+class TlsContext {
+ public:
+  /// `files.ca` may be empty when no client certificate is asked for. Errors, here and below:
+  /// kInvalidArgument for what is missing or does not fit, and those of reading files.
+  static Result<std::unique_ptr<TlsContext>> ForServer(TlsFiles files, ClientCertificates clients);
+  /// Without `files.certificate` the client shows none.
+  static Result<std::unique_ptr<TlsContext>> ForClient(TlsFiles files);
+  ~TlsContext();
+  TlsContext(const TlsContext&) = delete;
+  TlsContext& operator=(const TlsContext&) = delete;
+
+  /// Handshakes that failed so far, by TlsFailure.
+  const std::array<std::uint64_t, kTlsFailures>& failures() const { return failures_; }
+
+  /// From the first byte to the end of the handshake.
+  std::chrono::milliseconds handshake_timeout = std::chrono::seconds(10);
+
+  /// For this folder only: what a connection begins with, after a look at the files.
+  std::shared_ptr<const TlsSettings> Current();
+  void Count(TlsFailure failure) { ++failures_[static_cast<std::size_t>(failure)]; }
+
+ private:
+  enum class End { kServer, kClient };
+  struct Stamp;
+  struct Files;
+
+  static Result<std::unique_ptr<TlsContext>> Make(TlsFiles files, End end,
+                                                  ClientCertificates clients);
+  explicit TlsContext(std::unique_ptr<Files> files);
+
+  std::unique_ptr<Files> files_;
+  // Shared with the connections that began with it, which may outlast a change of the files.
+  std::shared_ptr<const TlsSettings> settings_;
+  std::array<std::uint64_t, kTlsFailures> failures_{};
+};
+
+}  // namespace dunlin::net

@@ -1,0 +1,137 @@
+#include "protocol/net/tls_library.h"
+
+#include <netinet/in.h>
+
+#include <cstring>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "protocol/base/random.h"
+#include "protocol/base/text.h"
+#include "protocol/net/socket_address.h"
+
+namespace dunlin::net {
+namespace {
+
+// RFC 5280 section 4.2.1.6: the choices of GeneralName that name a host.
+constexpr int kDnsName = MBEDTLS_ASN1_CONTEXT_SPECIFIC | 2;
+constexpr int kIpAddress = MBEDTLS_ASN1_CONTEXT_SPECIFIC | 7;
+
+// X.520: 2.5.4.3 and 2.5.4.11.
+constexpr std::string_view kCommonName = "\x55\x04\x03";
+constexpr std::string_view kOrganizationalUnit = "\x55\x04\x0b";
+
+std::string_view BytesOf(const mbedtls_asn1_buf& buffer) {
+  return {reinterpret_cast<const char*>(buffer.p), buffer.len};
+}
+
+std::optional<SocketAddress> AddressOf(std::string_view bytes) {
+  SocketAddress address;
+  if (bytes.size() == 4) {
+    auto* v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
+    v4->sin_family = AF_INET;
+    std::memcpy(&v4->sin_addr, bytes.data(), 4);
+  } else if (bytes.size() == 16) {
+    auto* v6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
+    v6->sin6_family = AF_INET6;
+    std::memcpy(&v6->sin6_addr, bytes.data(), 16);
+  } else {
+    return std::nullopt;
+  }
+  return address;
+}
+
+/// The text of an address, or an empty one for what is none.
+std::string AddressText(std::string_view bytes) {
+  auto address = AddressOf(bytes);
+  return address ? address->ToHostPort().host : std::string();
+}
+
+}  // namespace
+
+int MbedRandom(void*, unsigned char* out, std::size_t size) {
+  FillRandom(out, size);
+  return 0;
+}
+
+PeerIdentity IdentityOf(const mbedtls_x509_crt& certificate) {
+  PeerIdentity identity;
+  for (const auto* part = &certificate.subject; part != nullptr; part = part->next) {
+    std::string_view kind = BytesOf(part->oid);
+    if (kind == kCommonName) identity.common_name = BytesOf(part->val);
+    if (kind == kOrganizationalUnit) {
+      identity.organizational_units.emplace_back(BytesOf(part->val));
+    }
+  }
+  for (const auto* name = &certificate.subject_alt_names; name != nullptr; name = name->next) {
+    if (name->buf.tag == kDnsName) identity.names.emplace_back(BytesOf(name->buf));
+    if (name->buf.tag == kIpAddress) identity.names.push_back(AddressText(BytesOf(name->buf)));
+  }
+  return identity;
+}
+
+bool IsAddress(const std::string& host) { return SocketAddress::FromLiteral(host, 0).has_value(); }
+
+bool HasAddress(const mbedtls_x509_crt& certificate, const std::string& literal) {
+  auto wanted = SocketAddress::FromLiteral(literal, 0);
+  if (!wanted) return false;
+  const std::string text = wanted->ToHostPort().host;
+  for (const auto* name = &certificate.subject_alt_names; name != nullptr; name = name->next) {
+    if (name->buf.tag == kIpAddress && AddressText(BytesOf(name->buf)) == text) return true;
+  }
+  return false;
+}
+
+TlsFailure FailureOfFlags(std::uint32_t flags) {
+  if (flags & MBEDTLS_X509_BADCERT_MISSING) return TlsFailure::kNoCertificate;
+  if (flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) return TlsFailure::kUntrusted;
+  if (flags & (MBEDTLS_X509_BADCERT_EXPIRED | MBEDTLS_X509_BADCERT_FUTURE)) {
+    return TlsFailure::kExpired;
+  }
+  if (flags & MBEDTLS_X509_BADCERT_CN_MISMATCH) return TlsFailure::kWrongName;
+  return TlsFailure::kUnsuitable;
+}
+
+TlsFailure FailureOfStatus(int status) {
+  switch (status) {
+    case MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE:
+      return TlsFailure::kNoCertificate;
+    case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE:
+      return TlsFailure::kRefused;
+    case MBEDTLS_ERR_SSL_CONN_EOF:
+    case MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY:
+      return TlsFailure::kLost;
+    default:
+      return TlsFailure::kProtocol;
+  }
+}
+
+std::string AlertText(int alert) {
+  static constexpr std::pair<int, std::string_view> kNames[] = {
+      {MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE, "handshake failure"},
+      {MBEDTLS_SSL_ALERT_MSG_NO_CERT, "no certificate"},
+      {MBEDTLS_SSL_ALERT_MSG_BAD_CERT, "bad certificate"},
+      {MBEDTLS_SSL_ALERT_MSG_UNSUPPORTED_CERT, "unsupported certificate"},
+      {MBEDTLS_SSL_ALERT_MSG_CERT_REVOKED, "certificate revoked"},
+      {MBEDTLS_SSL_ALERT_MSG_CERT_EXPIRED, "certificate expired"},
+      {MBEDTLS_SSL_ALERT_MSG_CERT_UNKNOWN, "certificate unknown"},
+      {MBEDTLS_SSL_ALERT_MSG_UNKNOWN_CA, "unknown CA"},
+      {MBEDTLS_SSL_ALERT_MSG_ACCESS_DENIED, "access denied"},
+      {MBEDTLS_SSL_ALERT_MSG_PROTOCOL_VERSION, "protocol version"}};
+  for (auto [code, name] : kNames) {
+    if (code == alert) return std::string(name);
+  }
+  return Join("alert ", alert);
+}
+
+std::string MbedErrorText(int status) {
+  // Codes are negative and at most 16 bits.
+  const auto code = static_cast<unsigned>(-status);
+  const char bytes[] = {static_cast<char>(code >> 8), static_cast<char>(code)};
+  std::string text = "mbedTLS error -0x";
+  AppendHex(text, std::string_view(bytes, sizeof bytes));
+  return text;
+}
+
+}  // namespace dunlin::net

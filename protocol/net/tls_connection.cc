@@ -69,9 +69,7 @@ class TlsConnection final : public Connection {
     plain_->on_drained = [this] { OnPlainDrained(); };
   }
 
-  ~TlsConnection() override {
-    if (destroyed_ != nullptr) *destroyed_ = true;
-  }
+  ~TlsConnection() override { *gone_ = true; }
 
   /// The client's end: the handshake is over, and the connection paused.
   std::function<void()> on_secured;
@@ -122,16 +120,11 @@ class TlsConnection final : public Connection {
   /// Whether this is still there.
   template <typename Callback, typename... Args>
   bool Call(Callback& slot, Args&&... args) {
-    bool destroyed = false;
-    bool* outer = std::exchange(destroyed_, &destroyed);
+    auto gone = gone_;
     Callback callback = std::move(slot);
     slot = nullptr;
     if (callback) callback(std::forward<Args>(args)...);
-    if (destroyed) {
-      if (outer != nullptr) *outer = true;
-      return false;
-    }
-    destroyed_ = outer;
+    if (*gone) return false;
     if (!slot) slot = std::move(callback);
     return true;
   }
@@ -172,11 +165,9 @@ class TlsConnection final : public Connection {
   /// Takes what has arrived as far as it is wanted, and keeps the rest. This may be gone
   /// afterwards.
   void Process() {
-    bool destroyed = false;
-    destroyed_ = &destroyed;
+    auto gone = gone_;
     Advance();
-    if (destroyed) return;
-    destroyed_ = nullptr;
+    if (*gone) return;
     std::string_view rest = std::exchange(fresh_, {});
     if (state_ != State::kHandshake && state_ != State::kOpen) return;
     held_ += rest;
@@ -440,7 +431,8 @@ class TlsConnection final : public Connection {
   int alert_ = 0;            // the peer's last
   std::optional<PeerIdentity> identity_;
   std::optional<Error> failure_;  // until on_close reports it
-  bool* destroyed_ = nullptr;     // tells the call that is on the stack
+  // Shared with the calls on the stack, which this may not outlive.
+  std::shared_ptr<bool> gone_ = std::make_shared<bool>(false);
 };
 
 class TlsClientHandshake final : public TlsHandshake {

@@ -23,7 +23,9 @@ constexpr milliseconds kMinPause{1};
 constexpr milliseconds kMaxPause{10};
 /// What one turn of the loop takes at most, so that the other output and the network get theirs.
 constexpr std::size_t kTurnBytes = 1_MiB;
-constexpr std::size_t kChunkBytes = 128_KiB;
+/// What one read takes: half a pipe in one go at a high rate, next to no memory at a low one.
+constexpr std::size_t kMaxReadBytes = 128_KiB;
+constexpr std::size_t kMinReadBytes = 4_KiB;
 /// Asked for once, when a process fills the pipe faster than pauses allow: the pages count towards
 /// a limit of 64 MiB for all pipes of a user (pipe(7)).
 constexpr int kGrownPipeBytes = 1 << 20;
@@ -37,21 +39,19 @@ Capture::Capture(net::Loop& loop, const Clock& clock, wire::Output output, net::
       output_(output),
       pipe_(std::move(pipe)),
       shipper_(shipper),
-      watcher_(loop, pipe_.get(), [this] { OnReadable(); }),
-      timer_(loop, [this] { OnReadable(); }) {
+      watcher_(loop, pipe_.get(), [this] { OnTurn(); }),
+      timer_(loop, [this] { OnTurn(); }),
+      read_bytes_(kMinReadBytes) {
   int size = fcntl(pipe_.get(), F_GETPIPE_SZ);
   pipe_bytes_ = size > 0 ? static_cast<std::size_t>(size) : kDefaultPipeBytes;
 }
 
-void Capture::Start() {
-  last_turn_ = clock_.Steady();
-  watcher_.Start();
-}
+void Capture::Start() { Watch(); }
 
 void Capture::Drain() {
   draining_ = true;
   Resume();
-  if (!ended_ && !closed_) OnReadable();
+  if (!ended_ && !closed_) OnTurn();
 }
 
 void Capture::Resume() {
@@ -79,10 +79,17 @@ std::chrono::nanoseconds Capture::blocked_time() const {
   return blocked_since_ ? blocked_time_ + (clock_.Steady() - *blocked_since_) : blocked_time_;
 }
 
-void Capture::OnReadable() {
-  watcher_.Stop();
+void Capture::OnTurn() {
+  if (std::exchange(watching_, false)) watcher_.Stop();
   timer_.Stop();
   Schedule(Read());
+}
+
+/// Waits for the next byte.
+void Capture::Watch() {
+  last_turn_ = clock_.Steady();
+  watching_ = true;
+  watcher_.Start();
 }
 
 /// Reads until the pipe is empty or the turn's share is taken.
@@ -90,8 +97,7 @@ Capture::Turn Capture::Read() {
   turn_bytes_ = 0;
   while (turn_bytes_ < kTurnBytes) {
     if (!draining_ && !shipper_.has_room()) return Turn::kBlocked;
-    std::size_t available = unread_bytes();
-    auto room = shipper_.Reserve(output_, std::clamp<std::size_t>(available, 1, kChunkBytes));
+    auto room = shipper_.Reserve(output_, read_bytes_);
     ssize_t got = read(pipe_.get(), room.data(), room.size());
     ++reads_;
     if (got < 0 && errno == EINTR) continue;
@@ -103,10 +109,13 @@ Capture::Turn Capture::Read() {
     auto size = static_cast<std::size_t>(got);
     bytes_ += size;
     turn_bytes_ += size;
+    read_bytes_ = std::clamp(2 * size, kMinReadBytes, kMaxReadBytes);
+    const bool filled = size == room.size();
     // The shipper may start the next batch in the same memory, so the copy goes first.
     if (on_chunk) on_chunk({room.data(), size});
     shipper_.Commit(output_, size);
-    if (size >= available) return Turn::kEmptied;
+    // Fewer than asked for were all there were. Draining, the end is what is waited for.
+    if (!filled && !draining_) return Turn::kEmptied;
   }
   return Turn::kMore;
 }
@@ -127,9 +136,7 @@ void Capture::Schedule(Turn turn) {
       break;
   }
   if (draining_ || turn_bytes_ == 0) {
-    // The next byte wakes us.
-    last_turn_ = clock_.Steady();
-    watcher_.Start();
+    Watch();
     return;
   }
   timer_.Start(Pause());

@@ -50,8 +50,9 @@ class Capture {
  private:
   enum class Turn { kEmptied, kMore, kBlocked, kEnded };
 
-  void OnReadable();
+  void OnTurn();
   Turn Read();
+  void Watch();
   void Schedule(Turn turn);
   std::chrono::nanoseconds Pause();
   void GrowPipe();
@@ -64,6 +65,9 @@ class Capture {
   net::DescriptorWatcher watcher_;
   net::Timer timer_;
   std::size_t pipe_bytes_;
+  /// What the next read has room for: twice what came last.
+  std::size_t read_bytes_;
+  bool watching_ = false;
   bool draining_ = false;
   bool closed_ = false;
   bool ended_ = false;

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::int64_t kFollowedClockStepNs = 1'000'000'000;
 constexpr std::size_t kKeptPartialCapacity = 64_KiB;
-/// Less room than this at the end of a batch is not worth a read.
+/// Less room than this is not worth a read, however small the batches.
 constexpr std::size_t kMinReadBytes = 16_KiB;
 
 }  // namespace
@@ -38,9 +38,10 @@ void Batcher::EnsureRoom(std::size_t bytes) {
 std::span<char> Batcher::Reserve(wire::Output output, std::size_t wanted) {
   StartBatchIfSealed();
   std::size_t carried = partials_[IndexOf(output)].bytes.size();
-  std::size_t left = options_.batch_bytes > used_ ? options_.batch_bytes - used_ : 0;
-  // A chunk never exceeds a fragment, so that only its first and last line can be over-long.
-  std::size_t size = std::min({wanted, std::max(left, kMinReadBytes), options_.fragment_bytes});
+  // A chunk may take a batch over its size, rather than be read in two parts. It never exceeds a
+  // fragment, so that only its first and last line can be over-long.
+  std::size_t size =
+      std::min({wanted, std::max(options_.batch_bytes, kMinReadBytes), options_.fragment_bytes});
   size = std::max<std::size_t>(size, 1);
   EnsureRoom(carried + size);
   return {columns_.lines.data() + used_ + carried, size};

@@ -1,10 +1,12 @@
 #include "agent/agent.h"
 
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <csignal>
 #include <cstring>
 #include <type_traits>
@@ -27,8 +29,16 @@ std::string HostName() {
   return name;
 }
 
+/// Between a look at who is left and the next, while somebody is: an end that is not ours to reap
+/// tells us nothing.
+constexpr std::chrono::milliseconds kRemainingInterval{50};
+
+/// The process weighs this much more than the agent when memory is short, in thousandths of all
+/// there is: without the agent nobody could say what happened.
+constexpr int kOomScoreRaise = 100;
+
 /// Signals with a meaning of their own for this process: not to be caught, reports of its own
-/// faults, of its children, and of its own writes.
+/// faults and of its children.
 bool IsForwarded(int signal) {
   switch (signal) {
     case SIGKILL:
@@ -41,7 +51,6 @@ bool IsForwarded(int signal) {
     case SIGABRT:
     case SIGTRAP:
     case SIGSYS:
-    case SIGPIPE:
       return false;
     default:
       // Between 31 and SIGRTMIN lie those that the C library keeps for itself.
@@ -77,9 +86,34 @@ shipper::ShipperOptions ShipperOptionsOf(const Configuration& configuration,
   return options;
 }
 
+SupervisorOptions SupervisorOptionsOf(const Configuration& configuration) {
+  SupervisorOptions options;
+  options.stop_signal = configuration.stop_signal;
+  options.stop_grace = configuration.stop_grace;
+  options.stop_mode = configuration.stop_mode;
+  options.wait_for_all = configuration.wait_for_all;
+  options.signal_rewrites = configuration.signal_rewrites;
+  options.exit_remaps = configuration.exit_remaps;
+  options.restart = configuration.restart;
+  options.pre_start = !configuration.pre_start.empty();
+  options.post_stop = !configuration.post_stop.empty();
+  options.hook_timeout = configuration.hook_timeout;
+  return options;
+}
+
 Configuration Completed(Configuration configuration) {
   if (configuration.container.empty()) configuration.container = HostName();
   return configuration;
+}
+
+std::string_view HookName(Hook hook) {
+  switch (hook) {
+    case Hook::kPreStart:
+      return "--pre-start";
+    case Hook::kPostStop:
+      return "--post-stop";
+  }
+  return "hook";
 }
 
 }  // namespace
@@ -92,25 +126,24 @@ Agent::Agent(net::Loop& loop, const Clock& clock, StandardOutputs& outputs,
       configuration_(Completed(std::move(configuration))),
       token_(std::move(token)),
       agent_started_at_(clock.Now()),
-      supervisor_({configuration_.stop_signal, configuration_.stop_grace}),
+      supervisor_(SupervisorOptionsOf(configuration_)),
       deadline_timer_(loop, [this] { Perform(supervisor_.OnTimer(clock_.Steady())); }),
+      remaining_timer_(
+          loop, [this] { Perform(supervisor_.OnRemaining(tree_->WhoRemains(), clock_.Steady())); }),
       passthrough_timer_(loop,
                          [this] {
                            passthrough_given_up_ = true;
                            CheckFlushed();
                          }),
       shipper_(loop, clock, ShipperOptionsOf(configuration_, token_, agent_id_, boot_id_)),
+      captures_(loop, clock, shipper_, outputs, configuration_.passthrough),
+      parent_(configuration_.parent_death && getpid() != 1 ? getppid() : 0),
       state_since_(agent_started_at_) {
   shipper_.SetMetrics([this] { return CollectMetrics(); });
-  shipper_.on_room = [this] {
-    for (auto& capture : captures_) capture->Resume();
-  };
-  if (!configuration_.passthrough) return;
-  for (std::size_t i = 0; i < shipper::kOutputs; ++i) {
-    passthrough_[i] =
-        std::make_unique<Passthrough>(loop, outputs.destination(shipper::OutputAt(i)));
-    passthrough_[i]->on_idle = [this] { CheckFlushed(); };
-  }
+  shipper_.on_room = [this] { captures_.Resume(); };
+  captures_.on_chunk = [this](wire::Output, std::string_view) { OnChunk(); };
+  captures_.on_ended = [this] { Perform(supervisor_.OnOutputsEnded(clock_.Steady())); };
+  captures_.on_passthrough_idle = [this] { CheckFlushed(); };
 }
 
 Agent::~Agent() = default;
@@ -122,21 +155,33 @@ int Agent::Run() {
   // Before the process exists, so that a stop that comes at that moment is not lost: it waits in
   // the loop.
   WatchSignals();
-  StartProcess();
+  Perform(supervisor_.Begin(clock_.Steady()));
   cgroup_.emplace();
   oom_watch_.Note(cgroup_->OomKills(), clock_.Steady());
+  WatchParent();
   StartControl();
   shipper_.Start(MetricsAddress());
+  reaper_->Poll();
   if (state_ != Supervisor::State::kExited) loop_.Run();
   return exit_code_;
 }
 
 Result<void> Agent::Start() {
-  return Error(ErrorCode::kUnavailable, "cannot start: there is no pause before a restart");
+  if (supervisor_.state() != Supervisor::State::kBackingOff) {
+    return Error(ErrorCode::kUnavailable,
+                 Join("cannot start: the process is ", StateName(supervisor_.state()),
+                      ", and only a pause before a restart can be ended"));
+  }
+  Perform(supervisor_.OnStartRequested(clock_.Steady()));
+  return {};
 }
 
-Result<void> Agent::Restart(RestartCause) {
-  return Error(ErrorCode::kUnsupported, "cannot restart: this agent runs its process once");
+Result<void> Agent::Restart(RestartCause cause) {
+  if (!supervisor_.can_restart()) {
+    return Error(ErrorCode::kUnavailable, "cannot restart: the agent is about to end");
+  }
+  Perform(supervisor_.OnRestartRequested(cause, clock_.Steady()));
+  return {};
 }
 
 Result<void> Agent::Stop(std::optional<std::chrono::nanoseconds> grace) {
@@ -145,88 +190,95 @@ Result<void> Agent::Stop(std::optional<std::chrono::nanoseconds> grace) {
 }
 
 Result<void> Agent::Signal(int signal) {
-  if (pid_ == 0) return Error(ErrorCode::kUnavailable, "cannot signal: no process runs");
-  if (kill(-group_, signal) != 0) return ErrnoError(errno, Join("cannot send signal ", signal));
+  if (signal < 1 || signal > SIGRTMAX) {
+    return Error(ErrorCode::kInvalidArgument, Join("there is no signal ", signal));
+  }
+  if (tree_->leader() == 0) {
+    return Error(ErrorCode::kUnavailable, "cannot signal: no process runs");
+  }
+  tree_->Send({signal, configuration_.stop_mode == StopMode::kLeader ? Supervisor::Target::kLeader
+                                                                     : Supervisor::Target::kGroup});
   return {};
 }
 
-Result<void> Agent::Command(std::string_view) {
-  return Error(ErrorCode::kUnsupported,
-               "cannot pass on a command: the process's input is not ours (--stdin pipe)");
+Result<void> Agent::Command(std::string_view line) {
+  if (configuration_.standard_input != StandardInput::kPipe) {
+    return Error(ErrorCode::kUnsupported,
+                 "cannot pass on a command: the process's input is not ours (--stdin pipe)");
+  }
+  if (!process_input_) {
+    return Error(ErrorCode::kUnavailable, "cannot pass on a command: no process runs");
+  }
+  // Up to this size a pipe takes all or nothing (pipe(7)), so half a command is never left there.
+  if (line.size() >= PIPE_BUF || line.find('\n') != std::string_view::npos) {
+    return Error(ErrorCode::kInvalidArgument,
+                 Join("a command is one line of at most ", PIPE_BUF - 1, " bytes"));
+  }
+  const std::string text = Join(line, "\n");
+  ssize_t written;
+  do {
+    written = write(process_input_.get(), text.data(), text.size());
+  } while (written < 0 && errno == EINTR);
+  if (written >= 0) return {};
+  if (errno == EAGAIN) {
+    return Error(ErrorCode::kExhausted,
+                 "cannot pass on a command: the process has not read those before it");
+  }
+  return ErrnoError(errno, "cannot pass on a command");
 }
 
 Result<void> Agent::Drain() {
-  if (pid_ == 0) return Error(ErrorCode::kUnavailable, "cannot drain: no process runs");
+  if (tree_->leader() == 0) {
+    return Error(ErrorCode::kUnavailable, "cannot drain: no process runs");
+  }
   draining_ = true;
   return {};
 }
 
 void Agent::BecomeSubreaper() {
-  if (getpid() == 1) return;
-  if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) {
-    log::Warn("orphans will not be reaped: cannot become a subreaper",
-              {{"cause", std::strerror(errno)}});
+  ProcessTree::Options options;
+  options.first_process = getpid() == 1;
+  options.is_apart = [this](pid_t pid) { return child_exits_.Awaits(pid); };
+  if (!options.first_process) {
+    options.subreaper = prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0;
+    if (!options.subreaper) {
+      log::Warn("orphans will not be reaped: cannot become a subreaper",
+                {{"cause", std::strerror(errno)}});
+    }
   }
+  tree_.emplace(std::move(options));
 }
 
 void Agent::WatchSignals() {
   for (int signal = 1; signal <= SIGRTMAX; ++signal) {
     if (!IsForwarded(signal)) continue;
-    signals_.push_back(std::make_unique<net::SignalWatcher>(loop_, signal, [this](int received) {
-      ++signals_forwarded_[static_cast<std::size_t>(received)];
-      Perform(supervisor_.OnSignal(received, clock_.Steady()));
-    }));
+    if (terminal_.given() && (signal == SIGTTIN || signal == SIGTTOU)) continue;
+    signals_.push_back(std::make_unique<net::SignalWatcher>(
+        loop_, signal, [this](int received) { OnSignal(received); }));
   }
+  net::ReleaseSignals();
 }
 
-void Agent::StartProcess() {
-  net::SpawnOptions options;
-  options.arguments = configuration_.command;
-  options.merge_outputs = configuration_.merge_outputs;
-  if (configuration_.user) {
-    options.uid = configuration_.user->uid;
-    options.gid = configuration_.user->gid;
+void Agent::WatchParent() {
+  if (parent_ == 0) return;
+  // What cannot be caught would end the agent and leave the process behind.
+  const int signal = *configuration_.parent_death;
+  const int notice = signal == SIGKILL || signal == SIGSTOP ? SIGTERM : signal;
+  if (prctl(PR_SET_PDEATHSIG, notice, 0, 0, 0) != 0) {
+    log::Warn("the end of the agent's parent will go unnoticed", {{"cause", std::strerror(errno)}});
   }
-  // Process 1 is the one whose outputs others in the container write to, as /proc/1/fd/1.
-  if (getpid() == 1) {
-    options.on_outputs = [this](int output, int error_output) {
-      outputs_.LeadInto(wire::Output::kStdout, output);
-      outputs_.LeadInto(wire::Output::kStderr, error_output);
-    };
-  }
-  auto spawned = net::Spawn(options);
-  if (auto* failure = std::get_if<net::SpawnFailure>(&spawned)) {
-    outputs_.Restore();
-    log::Fail("the process cannot be started", {{"command", configuration_.command[0]},
-                                                {"cause", failure->error.message()},
-                                                {"exit_code", failure->exit_code}});
-    std::string line = Join("dunlin-agent: ", failure->error.message(), "\n");
-    auto room = shipper_.Reserve(wire::Output::kStderr, line.size());
-    const std::size_t size = std::min(room.size(), line.size());
-    std::memcpy(room.data(), line.data(), size);
-    recent_lines_.Add(wire::Output::kStderr, line);
-    shipper_.Commit(wire::Output::kStderr, size);
-    ended_at_ = clock_.Now();
-    Perform(supervisor_.OnStartFailed(failure->exit_code, clock_.Steady()));
-    return;
-  }
-  auto& child = std::get<net::ChildProcess>(spawned);
-  pid_ = group_ = child.pid;
-  started_at_ = clock_.Now();
-  Perform(supervisor_.OnStarted(clock_.Steady()));
-  if (child.standard_output) {
-    StartCapture(wire::Output::kStdout, std::move(child.standard_output));
-  }
-  if (child.standard_error) StartCapture(wire::Output::kStderr, std::move(child.standard_error));
-  reaper_->Poll();
+  if (ParentDied()) Perform(supervisor_.OnParentDied(signal, clock_.Steady()));
 }
 
-void Agent::StartCapture(wire::Output output, net::Descriptor pipe) {
-  auto capture = std::make_unique<Capture>(loop_, clock_, output, std::move(pipe), shipper_);
-  capture->on_chunk = [this, output](std::string_view chunk) { OnChunk(output, chunk); };
-  capture->on_end = [this] { OnOutputEnded(); };
-  capture->Start();
-  captures_.push_back(std::move(capture));
+/// Somebody else has taken its place (getppid(2)).
+bool Agent::ParentDied() const { return parent_ != 0 && getppid() != parent_; }
+
+void Agent::OnSignal(int signal) {
+  ++signals_forwarded_[static_cast<std::size_t>(signal)];
+  // Whichever signal it is that tells of it.
+  Perform(ParentDied() && !supervisor_.stop_requested()
+              ? supervisor_.OnParentDied(*configuration_.parent_death, clock_.Steady())
+              : supervisor_.OnSignal(signal, clock_.Steady()));
 }
 
 void Agent::StartControl() {
@@ -236,7 +288,7 @@ void Agent::StartControl() {
   hooks.metrics = [this] { return CollectMetrics(); };
   // Stopping is never refused.
   hooks.stop = [this](std::optional<std::chrono::nanoseconds> grace) { (void)Stop(grace); };
-  hooks.recent_lines = &recent_lines_;
+  hooks.recent_lines = &captures_.recent_lines();
   control_ = std::make_unique<ControlApi>(
       loop_, ControlOptions{.address = *configuration_.listen, .token = token_}, std::move(hooks));
   control_->Start();
@@ -253,12 +305,21 @@ void Agent::Perform(const Supervisor::Actions& actions) {
     std::visit(
         [this](const auto& a) {
           using A = std::decay_t<decltype(a)>;
-          if constexpr (std::is_same_v<A, Supervisor::SignalGroup>) {
-            SignalGroup(a.signal);
+          if constexpr (std::is_same_v<A, Supervisor::StartProcess>) {
+            StartProcess();
+          } else if constexpr (std::is_same_v<A, Supervisor::RunHook>) {
+            RunHook(a.hook);
+          } else if constexpr (std::is_same_v<A, Supervisor::EndHook>) {
+            EndHook();
+          } else if constexpr (std::is_same_v<A, Supervisor::SendSignal>) {
+            tree_->Send(a);
           } else if constexpr (std::is_same_v<A, Supervisor::Drain>) {
             // The pipes end only when this process, too, has let go of them.
             outputs_.Restore();
-            for (auto& capture : captures_) capture->Drain();
+            captures_.Drain();
+          } else if constexpr (std::is_same_v<A, Supervisor::CloseOutputs>) {
+            outputs_.Restore();
+            captures_.Close();
           } else if constexpr (std::is_same_v<A, Supervisor::Flush>) {
             Flush();
           } else {
@@ -271,7 +332,8 @@ void Agent::Perform(const Supervisor::Actions& actions) {
   OnStateChange();
 }
 
-/// After every event: the state's time for the status, and the next deadline.
+/// After every event: the state's time for the status, the next deadline, and whether it matters
+/// who is left.
 void Agent::OnStateChange() {
   if (StateName(supervisor_.state()) != StateName(state_)) state_since_ = clock_.Now();
   state_ = supervisor_.state();
@@ -281,43 +343,90 @@ void Agent::OnStateChange() {
   } else {
     deadline_timer_.Stop();
   }
+  if (!supervisor_.waits_for_others()) {
+    remaining_timer_.Stop();
+  } else if (!remaining_timer_.active()) {
+    // In the next turn: the one whose end was the reason for this is reaped by then.
+    remaining_timer_.Start({}, kRemainingInterval);
+  }
 }
 
-void Agent::OnReaped(pid_t pid, net::ExitStatus status) {
-  if (child_exits_.Report(pid, status)) return;
-  if (pid != pid_) {
-    ++orphans_reaped_;
+net::SpawnOptions Agent::OptionsFor(const std::vector<std::string>& command) const {
+  net::SpawnOptions options;
+  options.arguments = command;
+  options.merge_outputs = configuration_.merge_outputs;
+  options.oom_score_raise = kOomScoreRaise;
+  if (terminal_.given()) options.output = net::ChildOutput::kInherit;
+  if (configuration_.user) {
+    options.uid = configuration_.user->uid;
+    options.gid = configuration_.user->gid;
+  }
+  return options;
+}
+
+void Agent::StartProcess() {
+  auto options = OptionsFor(configuration_.command);
+  options.foreground = terminal_.given();
+  if (configuration_.standard_input == StandardInput::kPipe) {
+    options.input = net::ChildInput::kPipe;
+  }
+  // Process 1 is the one whose outputs others in the container write to, as /proc/1/fd/1.
+  if (getpid() == 1 && !terminal_.given()) {
+    options.on_outputs = [this](int output, int error_output) {
+      outputs_.LeadInto(wire::Output::kStdout, output);
+      outputs_.LeadInto(wire::Output::kStderr, error_output);
+    };
+  }
+  auto spawned = net::Spawn(options);
+  if (auto* failure = std::get_if<net::SpawnFailure>(&spawned)) {
+    outputs_.Restore();
+    ReportFailedStart("the process cannot be started", *failure);
+    ended_at_ = clock_.Now();
+    Perform(supervisor_.OnStartFailed(failure->exit_code, clock_.Steady()));
     return;
   }
-  pid_ = 0;
-  // The group's number stays taken while somebody is in it; with nobody left it may become another
-  // group's and is not ours to signal.
-  if (kill(-group_, 0) != 0 && errno == ESRCH) group_ = 0;
-  ended_at_ = clock_.Now();
-  ended_by_oom_ = KilledForMemory(status);
-  Perform(supervisor_.OnChildExited(status, clock_.Steady()));
+  auto& child = std::get<net::ChildProcess>(spawned);
+  tree_->Begin(child.pid);
+  process_input_ = std::move(child.standard_input);
+  started_at_ = clock_.Now();
+  draining_ = false;
+  supervisor_.OnStarted(clock_.Steady());
+  captures_.Open(child);
+  // Inherited outputs have no end that could be seen.
+  if (captures_.all_ended()) Perform(supervisor_.OnOutputsEnded(clock_.Steady()));
 }
 
-void Agent::OnChunk(wire::Output output, std::string_view chunk) {
-  recent_lines_.Add(output, chunk);
-  if (auto& passthrough = passthrough_[shipper::IndexOf(output)]) passthrough->Write(chunk);
-  if (supervisor_.state() != Supervisor::State::kDraining) return;
-  supervisor_.OnOutput(clock_.Steady());
-  OnStateChange();
+void Agent::RunHook(Hook hook) {
+  const auto& command =
+      hook == Hook::kPreStart ? configuration_.pre_start : configuration_.post_stop;
+  auto options = OptionsFor(command);
+  options.input = net::ChildInput::kNothing;
+  auto spawned = net::Spawn(options);
+  if (auto* failure = std::get_if<net::SpawnFailure>(&spawned)) {
+    ReportFailedStart(Join(HookName(hook), " cannot be run"), *failure);
+    Perform(supervisor_.OnHookEnded(std::nullopt, clock_.Steady()));
+    return;
+  }
+  auto& child = std::get<net::ChildProcess>(spawned);
+  hook_ = child.pid;
+  child_exits_.Await(hook_, [this, hook](net::ExitStatus status) { OnHookEnded(hook, status); });
+  captures_.Open(child);
 }
 
-void Agent::OnOutputEnded() {
-  bool all = std::all_of(captures_.begin(), captures_.end(),
-                         [](const auto& capture) { return capture->ended(); });
-  if (all) Perform(supervisor_.OnOutputsEnded(clock_.Steady()));
+void Agent::EndHook() {
+  if (hook_ == 0) return;
+  log::Warn("a hook was ended before its time was up or because it was", {{"pid", hook_}});
+  child_exits_.Ignore(hook_);
+  // Not reaped yet, so the number is its own.
+  kill(-std::exchange(hook_, 0), SIGKILL);
 }
 
-void Agent::SignalGroup(int signal) {
-  if (group_ != 0 && kill(-group_, signal) != 0 && errno == ESRCH) group_ = 0;
+void Agent::ReportFailedStart(std::string_view what, const net::SpawnFailure& failure) {
+  log::Fail(what, {{"cause", failure.error.message()}, {"exit_code", failure.exit_code}});
+  captures_.AddLine(Join("dunlin-agent: ", failure.error.message()));
 }
 
 void Agent::Flush() {
-  for (auto& capture : captures_) capture->Close();
   passthrough_timer_.Start(kPassthroughPatience);
   shipper_.Flush([this] {
     lines_flushed_ = true;
@@ -327,16 +436,54 @@ void Agent::Flush() {
 
 void Agent::CheckFlushed() {
   if (!lines_flushed_) return;
-  bool passed = std::all_of(passthrough_.begin(), passthrough_.end(),
-                            [](const auto& p) { return !p || p->idle(); });
-  if (passed || passthrough_given_up_) Perform(supervisor_.OnFlushed());
+  if (captures_.passthrough_idle() || passthrough_given_up_) Perform(supervisor_.OnFlushed());
 }
 
 void Agent::Exit(int code) {
   exit_code_ = code;
+  terminal_.GiveBack();
   shipper_.Abandon();
   ReportLosses();
   loop_.Stop();
+}
+
+void Agent::OnReaped(pid_t pid, net::ExitStatus status) {
+  if (!child_exits_.Report(pid, status)) {
+    if (pid == tree_->leader()) {
+      OnProcessEnded(pid, status);
+    } else {
+      ++orphans_reaped_;
+    }
+  }
+  // It may have been the last one.
+  if (supervisor_.waits_for_others()) remaining_timer_.Start({}, kRemainingInterval);
+}
+
+void Agent::OnProcessEnded(pid_t pid, net::ExitStatus status) {
+  process_input_.Reset();
+  // It is a zombie still, so its group can be signalled: nobody else can have that number yet.
+  ended_at_ = clock_.Now();
+  const bool out_of_memory = KilledForMemory(status);
+  Perform(supervisor_.OnChildExited(status, out_of_memory, clock_.Steady()));
+  tree_->OnReaped(pid);
+  if (supervisor_.exhausted()) {
+    log::Fail("the process keeps ending and is not started again",
+              {{"restarts", configuration_.restart.limit}, {"exit_code", status.ShellCode()}});
+  }
+}
+
+void Agent::OnHookEnded(Hook hook, net::ExitStatus status) {
+  hook_ = 0;
+  if (status.ShellCode() != 0) {
+    log::Fail("a hook has failed", {{"hook", HookName(hook)}, {"exit_code", status.ShellCode()}});
+  }
+  Perform(supervisor_.OnHookEnded(status, clock_.Steady()));
+}
+
+void Agent::OnChunk() {
+  if (supervisor_.state() != Supervisor::State::kDraining) return;
+  supervisor_.OnOutput(clock_.Steady());
+  OnStateChange();
 }
 
 void Agent::ReportLosses() const {
@@ -365,25 +512,31 @@ Snapshot Agent::TakeSnapshot() const {
   s.boot_id = ToHex(boot_id_);
   s.state = StateName(supervisor_.state());
   s.since = state_since_;
-  s.pid = pid_;
+  s.pid = tree_ ? tree_->leader() : 0;
   s.ready = supervisor_.state() == Supervisor::State::kRunning && !draining_;
-  if (auto exit = supervisor_.exit_status()) s.last_exit = {*exit, ended_by_oom_, ended_at_};
+  if (auto exit = supervisor_.exit_status()) s.last_exit = {*exit, supervisor_.out_of_memory(), ended_at_};
+  s.restarts = supervisor_.restarts();
+  if (supervisor_.state() == Supervisor::State::kBackingOff) {
+    const auto left = *supervisor_.deadline() - clock_.Steady();
+    s.backoff_seconds = std::max(0.0, std::chrono::duration<double>(left).count());
+  }
   s.started_at = started_at_;
   s.signals_forwarded = signals_forwarded_;
   s.orphans_reaped = orphans_reaped_;
 
-  s.capture = configuration_.merge_outputs ? CaptureMode::kMerged : CaptureMode::kPipe;
+  s.capture = terminal_.given()              ? CaptureMode::kTty
+              : configuration_.merge_outputs ? CaptureMode::kMerged
+                                             : CaptureMode::kPipe;
   s.lines = shipper_.Account();
   for (std::size_t i = 0; i < shipper::kOutputs; ++i) {
     s.captured_lines[i] = shipper_.batcher().captured()[i].lines;
-    if (passthrough_[i]) s.passthrough_dropped_bytes += passthrough_[i]->dropped_bytes();
   }
-  for (const auto& capture : captures_) {
-    s.captured_bytes[shipper::IndexOf(capture->output())] += capture->bytes();
-    s.reads += capture->reads();
-    s.unread_bytes += capture->unread_bytes();
-    s.blocked_seconds += std::chrono::duration<double>(capture->blocked_time()).count();
-  }
+  const Captures::Totals captured = captures_.totals();
+  s.captured_bytes = captured.bytes;
+  s.reads = captured.reads;
+  s.unread_bytes = captured.unread_bytes;
+  s.blocked_seconds = std::chrono::duration<double>(captured.blocked_time).count();
+  s.passthrough_dropped_bytes = captured.passthrough_dropped_bytes;
   s.dropped = shipper_.queue().dropped();
   s.fragmented_lines = shipper_.batcher().fragmented_lines();
   s.truncated_lines = shipper_.batcher().truncated_lines();

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -9,18 +8,18 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/capture.h"
+#include "agent/captures.h"
 #include "agent/cgroup.h"
 #include "agent/child_exits.h"
 #include "agent/configuration.h"
 #include "agent/control_api.h"
 #include "agent/oom_watch.h"
-#include "agent/passthrough.h"
-#include "agent/recent_lines.h"
+#include "agent/process_tree.h"
 #include "agent/restart_cause.h"
 #include "agent/snapshot.h"
 #include "agent/standard_outputs.h"
 #include "agent/supervisor.h"
+#include "agent/terminal.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/random.h"
 #include "protocol/base/result.h"
@@ -50,7 +49,7 @@ class Agent {
   /// what follows takes its time and shows in the snapshot. Errors say why it does not apply now:
   /// kUnavailable in this state, kUnsupported as configured, kInvalidArgument, kExhausted.
 
-  /// Ends the pause before a restart.
+  /// Ends the pause before a restart. Applies to nothing else: a stop ends the agent.
   Result<void> Start();
   /// Stops the process by the stop plan and starts it again, whatever --restart says. By command:
   /// at once; for its health: with the pause and within the limit of restarts.
@@ -69,20 +68,28 @@ class Agent {
  private:
   void BecomeSubreaper();
   void WatchSignals();
-  void StartProcess();
-  void StartCapture(wire::Output output, net::Descriptor pipe);
+  void WatchParent();
+  bool ParentDied() const;
+  void OnSignal(int signal);
   void StartControl();
   std::string MetricsAddress() const;
+
   void Perform(const Supervisor::Actions& actions);
   void OnStateChange();
-  void OnReaped(pid_t pid, net::ExitStatus status);
-  void OnChunk(wire::Output output, std::string_view chunk);
-  void OnOutputEnded();
-  void SignalGroup(int signal);
+  void StartProcess();
+  void RunHook(Hook hook);
+  void EndHook();
+  net::SpawnOptions OptionsFor(const std::vector<std::string>& command) const;
+  void ReportFailedStart(std::string_view what, const net::SpawnFailure& failure);
   void Flush();
   void CheckFlushed();
   void Exit(int code);
   void ReportLosses() const;
+
+  void OnReaped(pid_t pid, net::ExitStatus status);
+  void OnProcessEnded(pid_t pid, net::ExitStatus status);
+  void OnHookEnded(Hook hook, net::ExitStatus status);
+  void OnChunk();
   Snapshot TakeSnapshot() const;
   std::vector<wire::MetricFamily> CollectMetrics();
   bool KilledForMemory(net::ExitStatus status);
@@ -95,28 +102,29 @@ class Agent {
   RandomId agent_id_ = NewRandomId();
   RandomId boot_id_ = NewRandomId();
   LogTime agent_started_at_;
+  Terminal terminal_;
 
   Supervisor supervisor_;
   net::Timer deadline_timer_;
+  net::Timer remaining_timer_;
   net::Timer passthrough_timer_;
   shipper::Shipper shipper_;
-  std::array<std::unique_ptr<Passthrough>, shipper::kOutputs> passthrough_;
-  RecentLines recent_lines_;
+  Captures captures_;
   ChildExits child_exits_;
   std::optional<Cgroup> cgroup_;  // once the process has been started: it does not wait for files
   OomWatch oom_watch_;
+  std::optional<ProcessTree> tree_;
   std::unique_ptr<net::Reaper> reaper_;
   std::vector<std::unique_ptr<net::SignalWatcher>> signals_;
-  std::vector<std::unique_ptr<Capture>> captures_;
   std::unique_ptr<ControlApi> control_;
 
-  pid_t pid_ = 0;    // of the running process
-  pid_t group_ = 0;  // its process group, while there may be somebody in it
+  net::Descriptor process_input_;  // with --stdin pipe, while the process runs
+  pid_t hook_ = 0;                 // while one runs
+  pid_t parent_;                   // of the agent, when its end matters
   Supervisor::State state_ = Supervisor::State::kStarting;
   LogTime state_since_;
   std::optional<LogTime> started_at_;
   LogTime ended_at_{};
-  bool ended_by_oom_ = false;
   SignalCounts signals_forwarded_{};
   std::uint64_t orphans_reaped_ = 0;
   bool draining_ = false;

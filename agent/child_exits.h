@@ -26,6 +26,9 @@ class ChildExits {
     if (auto found = awaited_.find(pid); found != awaited_.end()) found->second = nullptr;
   }
 
+  /// Whether `pid` is such a child.
+  bool Awaits(pid_t pid) const { return awaited_.count(pid) != 0; }
+
   /// From the reaper, for every child. False: nobody asked for this one.
   bool Report(pid_t pid, net::ExitStatus status) {
     auto entry = awaited_.extract(pid);

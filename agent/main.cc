@@ -16,6 +16,7 @@
 #include "protocol/base/log.h"
 #include "protocol/base/text.h"
 #include "protocol/net/loop.h"
+#include "protocol/net/signals.h"
 
 namespace {
 
@@ -35,6 +36,8 @@ int RefuseUsage(const dunlin::Error& error) {
 
 int main(int argc, char** argv) {
   using namespace dunlin;
+  // First of all: as PID 1 what came earlier than its handler would be lost.
+  net::HoldSignals();
   agent::ConfigureAllocator();
   std::vector<std::string_view> arguments(argv + 1, argv + argc);
   std::vector<std::string_view> environment;

@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 
 #include "protocol/base/environment.h"
@@ -57,6 +57,12 @@ Result<Pipe> MakePipe() {
   return Pipe{std::move(*read), std::move(*write)};
 }
 
+void GiveToUser(int pipe, const SpawnOptions& options) {
+  if (!options.uid && !options.gid) return;
+  [[maybe_unused]] int changed =
+      fchown(pipe, options.uid.value_or(uid_t(-1)), options.gid.value_or(gid_t(-1)));
+}
+
 /// A pipe for what a child prints. Only the read end is non-blocking: its flags are its own, while
 /// those of the write end are the child's to see.
 Result<Pipe> MakeOutputPipe(const SpawnOptions& options) {
@@ -70,12 +76,72 @@ Result<Pipe> MakeOutputPipe(const SpawnOptions& options) {
   // Opening /dev/stdout again is checked against the pipe's owner and mode. Its owner is the
   // child's user, and every user may write, because workers drop to users we do not know of. Being
   // refused costs the child that, not its start.
-  if (options.uid || options.gid) {
-    [[maybe_unused]] int changed =
-        fchown(pipe->write.get(), options.uid.value_or(uid_t(-1)), options.gid.value_or(gid_t(-1)));
-  }
+  GiveToUser(pipe->write.get(), options);
   fchmod(pipe->write.get(), S_IRUSR | S_IWUSR | S_IWGRP | S_IWOTH);
   return pipe;
+}
+
+/// A pipe for what a child reads; only our end is non-blocking.
+Result<Pipe> MakeInputPipe(const SpawnOptions& options) {
+  auto pipe = MakePipe();
+  if (!pipe) return pipe;
+  if (fcntl(pipe->write.get(), F_SETFL, O_NONBLOCK) != 0) {
+    return ErrnoError(errno, "cannot make a pipe non-blocking");
+  }
+  GiveToUser(pipe->read.get(), options);
+  return pipe;
+}
+
+/// What of 0, 1 and 2 is not inherited.
+struct StandardPipes {
+  Pipe input;
+  Pipe output;
+  Pipe error_output;
+};
+
+Result<StandardPipes> MakeStandardPipes(const SpawnOptions& options) {
+  StandardPipes pipes;
+  switch (options.input) {
+    case ChildInput::kInherit:
+      break;
+    case ChildInput::kNothing:
+      // Rather than /dev/null, which not every root has: nobody writes, so a read is at the end.
+      if (auto pipe = MakePipe()) {
+        pipes.input.read = std::move(pipe->read);
+      } else {
+        return std::move(pipe).error();
+      }
+      break;
+    case ChildInput::kPipe:
+      if (auto pipe = MakeInputPipe(options)) {
+        pipes.input = std::move(*pipe);
+      } else {
+        return std::move(pipe).error();
+      }
+      break;
+  }
+  if (options.output == ChildOutput::kInherit) return pipes;
+  auto output = MakeOutputPipe(options);
+  if (!output) return std::move(output).error();
+  pipes.output = std::move(*output);
+  if (options.merge_outputs) return pipes;
+  auto error_output = MakeOutputPipe(options);
+  if (!error_output) return std::move(error_output).error();
+  pipes.error_output = std::move(*error_output);
+  return pipes;
+}
+
+/// This process's own score, raised; empty where that cannot be known or is not wanted.
+std::string OomScoreOf(const SpawnOptions& options) {
+  if (options.oom_score_raise == 0) return {};
+  Descriptor file(open("/proc/self/oom_score_adj", O_RDONLY | O_CLOEXEC));
+  char text[16];
+  const ssize_t size = file ? read(file.get(), text, sizeof text) : -1;
+  if (size <= 0) return {};
+  const auto own = ParseInteger<int>(Trim({text, static_cast<std::size_t>(size)}));
+  constexpr int kMost = 1000;
+  if (!own) return {};
+  return Join(std::min(kMost, *own + options.oom_score_raise));
 }
 
 /// The value of PATH that the child will have, or nothing.
@@ -178,22 +244,8 @@ std::variant<ChildProcess, SpawnFailure> Spawn(const SpawnOptions& options) {
   OpenStandardDescriptors();
   auto report = MakePipe();
   if (!report) return Refused(std::move(report).error());
-  auto output = MakeOutputPipe(options);
-  if (!output) return Refused(std::move(output).error());
-  Pipe error_output;
-  if (!options.merge_outputs) {
-    auto pipe = MakeOutputPipe(options);
-    if (!pipe) return Refused(std::move(pipe).error());
-    error_output = std::move(*pipe);
-  }
-
-  Descriptor input;
-  if (options.input == ChildInput::kNothing) {
-    // Rather than /dev/null, which not every root has: nobody writes, so a read is at the end.
-    auto pipe = MakePipe();
-    if (!pipe) return Refused(std::move(pipe).error());
-    input = std::move(pipe->read);
-  }
+  auto pipes = MakeStandardPipes(options);
+  if (!pipes) return Refused(std::move(pipes).error());
 
   // All the child needs is made here: between fork and exec it may not allocate.
   std::vector<std::string> candidates = Candidates(options);
@@ -202,9 +254,9 @@ std::variant<ChildProcess, SpawnFailure> Spawn(const SpawnOptions& options) {
   std::vector<char*> environment;
   if (options.environment) environment = Pointers(*options.environment);
   ChildStart start;
-  start.input = input.get();
-  start.output = output->write.get();
-  start.error_output = options.merge_outputs ? start.output : error_output.write.get();
+  start.input = pipes->input.read.get();
+  start.output = pipes->output.write.get();
+  start.error_output = options.merge_outputs ? start.output : pipes->error_output.write.get();
   start.report = report->write.get();
   if (options.on_outputs) options.on_outputs(start.output, start.error_output);
   start.uid = options.uid;
@@ -213,6 +265,9 @@ std::variant<ChildProcess, SpawnFailure> Spawn(const SpawnOptions& options) {
   start.arguments = arguments.data();
   start.environment = options.environment ? environment.data() : EnvironmentForChildren();
   start.kept_ignored = SignalsIgnoredAtStart();
+  start.foreground = options.foreground;
+  const std::string oom_score_adj = OomScoreOf(options);
+  start.oom_score_adj = oom_score_adj.empty() ? nullptr : oom_score_adj.c_str();
 
   KeepExitStatuses();
   // A signal that arrives meanwhile waits for the parent; in the child it would run the parent's
@@ -231,15 +286,16 @@ std::variant<ChildProcess, SpawnFailure> Spawn(const SpawnOptions& options) {
     return Refused(ErrnoError(fork_error, Join("cannot run ", options.arguments[0])));
   }
 
-  output->write.Reset();
-  error_output.write.Reset();
+  pipes->output.write.Reset();
+  pipes->error_output.write.Reset();
   report->write.Reset();
   if (auto failure = AwaitExec(report->read.get())) {
     while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
     }
     return Explain(*failure, options, candidates);
   }
-  return ChildProcess{pid, std::move(output->read), std::move(error_output.read)};
+  return ChildProcess{pid, std::move(pipes->input.write), std::move(pipes->output.read),
+                      std::move(pipes->error_output.read)};
 }
 
 }  // namespace dunlin::net

@@ -30,6 +30,13 @@ struct ExitStatus {
 enum class ChildInput {
   kInherit,  // this process's own
   kNothing,  // an end at once
+  kPipe,     // what is written to ChildProcess::standard_input
+};
+
+/// Where a child's outputs go.
+enum class ChildOutput {
+  kPipes,
+  kInherit,  // this process's own: a terminal must reach the child as it is
 };
 
 struct SpawnOptions {
@@ -39,10 +46,17 @@ struct SpawnOptions {
   std::optional<uid_t> uid;
   std::optional<gid_t> gid;
   ChildInput input = ChildInput::kInherit;
+  ChildOutput output = ChildOutput::kPipes;
   bool merge_outputs = false;   // one pipe for both outputs
   int pipe_bytes = 256 * 1024;  // asked of the kernel; refusal is not an error
   /// Sees the write ends of the outputs, the same one twice when merged, before the process exists.
   std::function<void(int output, int error_output)> on_outputs;
+  /// Make the child's group the foreground one of the terminal on standard input; without effect
+  /// where that is no controlling terminal of ours.
+  bool foreground = false;
+  /// Added to this process's own oom_score_adj, so that the kernel takes the child first
+  /// (proc(5)); refusal is not an error.
+  int oom_score_raise = 0;
 };
 
 /// A process started with own fork and exec (docs/architecture.md says why not libuv's): leader of
@@ -52,7 +66,8 @@ struct SpawnOptions {
 /// non-blocking.
 struct ChildProcess {
   pid_t pid = 0;
-  Descriptor standard_output;  // read ends; one is empty with merge_outputs
+  Descriptor standard_input;   // non-blocking write end, with ChildInput::kPipe
+  Descriptor standard_output;  // read ends; one is empty with merge_outputs, both when inherited
   Descriptor standard_error;
 };
 

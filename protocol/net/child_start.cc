@@ -51,6 +51,17 @@ bool BecomeUser(const ChildStart& start) {
   return !start.uid || syscall(SYS_setresuid, *start.uid, *start.uid, *start.uid) == 0;
 }
 
+/// The kernel shall take the program first when memory is short. Raising needs no privilege
+/// (proc(5)), and where it is refused the program runs without.
+void SetOomScore(const char* score) {
+  int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  [[maybe_unused]] ssize_t written = write(fd, score, std::strlen(score));
+  close(fd);
+}
+
+bool Replace(int standard, int fd) { return fd < 0 || dup2(fd, standard) >= 0; }
+
 void CloseOnExec(int fd) {
   int flags = fcntl(fd, F_GETFD);
   if (flags >= 0) fcntl(fd, F_SETFD, flags | FD_CLOEXEC);
@@ -83,11 +94,12 @@ void ExecFirst(const ChildStart& start) {
 
 void StartChild(const ChildStart& start) {
   setpgid(0, 0);
+  // All signals are blocked, or this would stop a background group (SIGTTOU).
+  if (start.foreground) tcsetpgrp(STDIN_FILENO, getpid());
   ResetSignals(start);
-  if (start.input >= 0 && dup2(start.input, STDIN_FILENO) < 0) {
-    Fail(start, StartStep::kDescriptors);
-  }
-  if (dup2(start.output, STDOUT_FILENO) < 0 || dup2(start.error_output, STDERR_FILENO) < 0) {
+  if (start.oom_score_adj != nullptr) SetOomScore(start.oom_score_adj);
+  if (!Replace(STDIN_FILENO, start.input) || !Replace(STDOUT_FILENO, start.output) ||
+      !Replace(STDERR_FILENO, start.error_output)) {
     Fail(start, StartStep::kDescriptors);
   }
   // Marked rather than closed: the report stays open until exec succeeds.

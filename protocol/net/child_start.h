@@ -16,8 +16,8 @@ const SignalSet& SignalsIgnoredAtStart();
 
 /// What a forked child needs to become the program. Everything is allocated before the fork.
 struct ChildStart {
-  int input;         // negative: as it is
-  int output;        // all above 2
+  int input;  // negative: as it is, as for the outputs; all others above 2
+  int output;
   int error_output;  // may be the same
   int report;        // a StartFailure goes here; closed by a successful exec
   std::optional<uid_t> uid;
@@ -26,6 +26,8 @@ struct ChildStart {
   char* const* arguments;
   char* const* environment;
   SignalSet kept_ignored;
+  bool foreground;
+  const char* oom_score_adj;  // null: as it is
 };
 
 enum class StartStep { kDescriptors, kUser, kExec };

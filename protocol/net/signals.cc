@@ -1,6 +1,10 @@
 #include "protocol/net/signals.h"
 
 #include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
 
 #include "protocol/base/check.h"
 #include "protocol/net/child_start.h"
@@ -21,6 +25,29 @@ SignalSet SignalsIgnoredNow() {
   return ignored;
 }
 
+/// Told of a SIGPIPE that somebody sent.
+std::atomic<uv_async_t*> broken_pipe_listener{nullptr};
+
+/// The kernel names the writer itself as the sender of the SIGPIPE that a failed write causes.
+/// Async-signal-safe, as uv_async_send is (libuv's documentation of it).
+void OnBrokenPipe(int, siginfo_t* info, void*) {
+  const int error_number = errno;
+  if (info->si_pid != getpid()) {
+    if (uv_async_t* listener = broken_pipe_listener.load()) uv_async_send(listener);
+  }
+  errno = error_number;
+}
+
+/// Faults of this process's own: blocked, the kernel would end it without a word.
+constexpr int kFaults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
+
+void Unblock(int signal) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, signal);
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
 }  // namespace
 
 const SignalSet& SignalsIgnoredAtStart() {
@@ -30,30 +57,63 @@ const SignalSet& SignalsIgnoredAtStart() {
 }
 
 struct SignalWatcher::Impl {
-  HandlePtr<uv_signal_t> handle;
+  int signal;
   std::function<void(int)> on_signal;
+  HandlePtr<uv_signal_t> handle;
+  HandlePtr<uv_async_t> broken_pipe;  // in its place for SIGPIPE
+
+  ~Impl() {
+    if (!broken_pipe) return;
+    IgnoreBrokenPipes();
+    broken_pipe_listener = nullptr;
+  }
+
+  void Watch(Loop& loop) {
+    auto watcher = std::make_unique<uv_signal_t>();
+    Check(uv_signal_init(loop.raw(), watcher.get()) == 0, "cannot make a signal watcher");
+    handle.reset(watcher.release());
+    handle->data = this;
+    Check(uv_signal_start(
+              handle.get(),
+              [](uv_signal_t* raw, int number) {
+                auto* impl = static_cast<Impl*>(raw->data);
+                if (impl != nullptr) CallStored(raw, impl->on_signal, number);
+              },
+              signal) == 0,
+          "signal cannot be watched");
+  }
+
+  void WatchBrokenPipes(Loop& loop) {
+    auto listener = std::make_unique<uv_async_t>();
+    Check(uv_async_init(loop.raw(), listener.get(),
+                        [](uv_async_t* raw) {
+                          auto* impl = static_cast<Impl*>(raw->data);
+                          if (impl != nullptr) CallStored(raw, impl->on_signal, SIGPIPE);
+                        }) == 0,
+          "cannot make a signal watcher");
+    broken_pipe.reset(listener.release());
+    broken_pipe->data = this;
+    Check(broken_pipe_listener.exchange(broken_pipe.get()) == nullptr,
+          "SIGPIPE is watched already");
+    struct sigaction action {};
+    action.sa_sigaction = OnBrokenPipe;
+    action.sa_flags = SA_SIGINFO | SA_RESTART;
+    sigfillset(&action.sa_mask);
+    sigaction(SIGPIPE, &action, nullptr);
+  }
 };
 
 SignalWatcher::SignalWatcher(Loop& loop, int signal, std::function<void(int signal)> on_signal)
     : impl_(std::make_unique<Impl>()) {
   SignalsIgnoredAtStart();
-  auto handle = std::make_unique<uv_signal_t>();
-  Check(uv_signal_init(loop.raw(), handle.get()) == 0, "cannot make a signal watcher");
-  impl_->handle.reset(handle.release());
-  impl_->handle->data = impl_.get();
+  impl_->signal = signal;
   impl_->on_signal = std::move(on_signal);
-  Check(uv_signal_start(
-            impl_->handle.get(),
-            [](uv_signal_t* watcher, int number) {
-              auto* impl = static_cast<Impl*>(watcher->data);
-              if (impl != nullptr) CallStored(watcher, impl->on_signal, number);
-            },
-            signal) == 0,
-        "signal cannot be watched");
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, signal);
-  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  if (signal == SIGPIPE) {
+    impl_->WatchBrokenPipes(loop);
+  } else {
+    impl_->Watch(loop);
+  }
+  Unblock(signal);
 }
 
 SignalWatcher::~SignalWatcher() = default;
@@ -61,6 +121,25 @@ SignalWatcher::~SignalWatcher() = default;
 void IgnoreBrokenPipes() {
   SignalsIgnoredAtStart();
   signal(SIGPIPE, SIG_IGN);
+}
+
+void IgnoreTerminalStops() {
+  SignalsIgnoredAtStart();
+  signal(SIGTTIN, SIG_IGN);
+  signal(SIGTTOU, SIG_IGN);
+}
+
+void HoldSignals() {
+  sigset_t held;
+  sigfillset(&held);
+  for (int fault : kFaults) sigdelset(&held, fault);
+  pthread_sigmask(SIG_SETMASK, &held, nullptr);
+}
+
+void ReleaseSignals() {
+  sigset_t none;
+  sigemptyset(&none);
+  pthread_sigmask(SIG_SETMASK, &none, nullptr);
 }
 
 }  // namespace dunlin::net

@@ -9,7 +9,9 @@ namespace dunlin::net {
 
 /// Calls back on the loop for each delivery of one signal (deliveries may coalesce); unblocks the
 /// signal, which a parent may have left blocked. Keeps Run() going. The callback may destroy the
-/// watcher. Destroyed: the default disposition returns.
+/// watcher. Destroyed: the default disposition returns, which for SIGPIPE is that of
+/// IgnoreBrokenPipes(). A SIGPIPE of which this process's own write is the cause is not delivered;
+/// one watcher of it at a time.
 class SignalWatcher {
  public:
   SignalWatcher(Loop& loop, int signal, std::function<void(int signal)> on_signal);
@@ -25,5 +27,15 @@ class SignalWatcher {
 /// Makes a write to a closed pipe or socket an error (EPIPE) instead of the end of the process.
 /// Idempotent. Children of Spawn() get the disposition this process was started with.
 void IgnoreBrokenPipes();
+
+/// Lets a process in the background of a terminal write to it and change it without being stopped
+/// (SIGTTOU), and makes reading an error (SIGTTIN). Children of Spawn() as above.
+void IgnoreTerminalStops();
+
+/// Holds every signal back, those of a fault excepted, until it is watched or ReleaseSignals() is
+/// called. The first process of a PID namespace otherwise loses what arrives before its handlers
+/// are there, as the kernel discards it (pid_namespaces(7)).
+void HoldSignals();
+void ReleaseSignals();
 
 }  // namespace dunlin::net

@@ -11,6 +11,7 @@ import io
 import json
 import os
 import pathlib
+import pty
 import shutil
 import signal
 import socket
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import time
 import unittest
 
@@ -223,6 +225,20 @@ class DockerTest(harness.IntegrationTest):
         self.assertEqual(container.wait(), 12)
         self.assertEqual(container.logs()[0], b"ready\n1\n10\n28\n12\n")
 
+    def test_processes_of_docker_exec_are_ended_with_the_container(self):
+        container = self.start("/workload", "wait", agent=["--stop-grace", "10s"])
+        container.wait_for_output(b"ready\n")
+        with subprocess.Popen(self.engine.command("exec", container.name, "/workload", "print-signals"),
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as joined:
+            self.assertEqual(joined.stdout.readline(), b"ready\n")
+            begin = time.monotonic()
+            self.engine.client("stop", "-t", "60", container.name)
+            self.assertLess(time.monotonic() - begin, 30)
+            # SIGTERM came first. It does not end this process; the agent's SIGKILL, or its own end, does.
+            self.assertEqual(joined.stdout.readline(), b"15\n")
+            joined.wait(30)
+        self.assertEqual(container.inspect()["State"]["ExitCode"], 128 + signal.SIGTERM)
+
     def test_orphans_leave_no_zombies(self):
         token = self.folder / "token"
         token.write_text("scrape\n")
@@ -298,6 +314,40 @@ class DockerTest(harness.IntegrationTest):
         container = self.run_to_end("/workload", "copy-input", flags=["-i"], stdin=text)
         self.assertEqual(container.ran.returncode, 0)
         self.assert_same_bytes(container.ran.stdout, text + b"end of input\n", "copied input")
+
+    def test_a_terminal_belongs_to_the_process(self):
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, 0x5414, struct.pack("HHHH", 31, 97, 0, 0))  # TIOCSWINSZ
+        name = f"c{time.time_ns()}"
+        self.addCleanup(self.engine.client, "rm", "-f", name)
+        screen = bytearray()
+
+        def read():
+            with contextlib.suppress(OSError):  # EIO: the other side is closed
+                while piece := os.read(ours, 4096):
+                    screen.extend(piece)
+
+        command = self.engine.command("run", "-it", "--name", name, IMAGE, "/dunlin-agent", "--", "/workload", "terminal")
+        # A session of its own with the terminal as its controlling one, as a shell would have it.
+        client = subprocess.Popen(["setsid", "--ctty", *command], stdin=theirs, stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        reader = threading.Thread(target=read)
+        reader.start()
+        try:
+            wait_until(lambda: b"ground" in screen, "the process says what it sees", 60)
+            self.assertIn(b"terminal terminal terminal foreground", screen)
+            fcntl.ioctl(ours, 0x5414, struct.pack("HHHH", 40, 120, 0, 0))
+            wait_until(lambda: b"120x40" in screen, "the process sees the new size", 60)
+            os.write(ours, b"typed\r")
+            wait_until(lambda: screen.count(b"typed") == 2, "echo and copy of what was typed", 60)
+            os.write(ours, b"\x04")
+            self.assertEqual(client.wait(60), 0)
+            self.assertIn(b"end of input", screen)
+        finally:
+            client.kill()
+            client.wait()
+            reader.join(10)
+            os.close(ours)
 
 
 def skip(reason):

@@ -35,6 +35,13 @@ class Pid1Test(harness.IntegrationTest):
         os.kill(self.pid, signal.SIGTERM)
         self.assertEqual(self.running.wait(), 128 + signal.SIGTERM)
 
+    def test_a_process_in_another_session_is_told_to_end(self):
+        self.start("other-session", flags=["--stop-grace", "30s"])
+        self.wait_for_output(b"ready\n")
+        os.kill(self.pid, signal.SIGTERM)
+        self.assertEqual(self.running.wait(), 128 + signal.SIGTERM)
+        self.assertEqual(self.output.read_bytes(), b"ready\nother session told to end\n")
+
     def test_a_second_stop_signal_ends_a_process_that_ignores_the_first(self):
         self.start("ignore-term", flags=["--stop-grace", "600s"])
         self.wait_for_output(b"ready\n")

@@ -106,3 +106,18 @@
 #define SEND_TYPE_ARG4 int
 #define SEND_TYPE_RETV ssize_t
 #define TIME_WITH_SYS_TIME 1
+/* From here on 1.27 and later. No threads: one loop uses the library. */
+#define HAVE_GETRANDOM 1
+#define HAVE_SYS_RANDOM_H 1
+#define HAVE_POLL 1
+#define HAVE_POLL_H 1
+#define HAVE_PIPE 1
+#define HAVE_PIPE2 1
+#define HAVE_STAT 1
+#define HAVE_STRNLEN 1
+#define HAVE_MEMMEM 1
+#define HAVE_SENDTO 1
+#define HAVE_IFADDRS_H 1
+#define HAVE_GETIFADDRS 1
+#define HAVE_IF_NAMETOINDEX 1
+#define HAVE_STRUCT_SOCKADDR_IN6_SIN6_SCOPE_ID 1

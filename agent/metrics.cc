@@ -96,6 +96,7 @@ void AddForwardedSignals(Families& out, const SignalCounts& counts) {
 void AddProcess(Families& out, const Snapshot& s) {
   out.Gauge("dunlin_agent_process_up", "Whether the process runs.", s.pid != 0 ? 1 : 0);
   out.Gauge("dunlin_agent_ready", "Whether the process is ready.", s.ready ? 1 : 0);
+  AddProbes(out, s.probes);
   if (s.started_at) {
     out.Gauge("dunlin_agent_start_time_seconds", "When the process was started.",
               Seconds(*s.started_at));

@@ -4,7 +4,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "agent/families.h"
 #include "agent/probe_policy.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/json_writer.h"
@@ -28,7 +30,11 @@ struct ProbeReport {
 /// "idle", "starting", "passing" or "failing".
 std::string_view ProbeStatusName(ProbePolicy::Status status);
 
-/// An object of /v1/status (docs/agent.md, "Probes").
-void WriteProbeReport(JsonWriter& json, const ProbeReport& report);
+/// What /v1/status has as "probes": an object by check (docs/agent.md, "Probes").
+void WriteProbes(JsonWriter& json, const std::vector<ProbeReport>& reports);
+
+/// Adds dunlin_agent_health_*: of a check that is neither passing nor failing no status, of one
+/// that has not run no duration.
+void AddProbes(Families& out, const std::vector<ProbeReport>& reports);
 
 }  // namespace dunlin::agent

@@ -5,7 +5,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "agent/probe_report.h"
 #include "agent/restart_cause.h"
 #include "agent/signal_name.h"
 #include "protocol/base/clock.h"
@@ -40,6 +42,7 @@ struct Snapshot {
   LogTime since{};         // of the state
   int pid = 0;             // 0 when there is none
   bool ready = false;
+  std::vector<ProbeReport> probes;
   RestartsByCause restarts{};
   std::optional<double> backoff_seconds;  // until the next start, while one is awaited
   std::optional<LastExit> last_exit;

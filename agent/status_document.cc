@@ -95,6 +95,8 @@ std::string StatusDocument(const Snapshot& s) {
   json.Key("pid");
   s.pid != 0 ? json.Integer(s.pid) : json.Null();
   json.Field("ready", s.ready);
+  json.Key("probes");
+  WriteProbes(json, s.probes);
   WriteTime(json, "started_at", s.started_at);
   json.Field("agent_started_at", FormatRfc3339(s.agent_started_at));
   WriteRestarts(json, s);

@@ -14,6 +14,7 @@
 
 #include "protocol/net/child_process.h"
 #include "protocol/net/connection.h"
+#include "tests/agent/answering_server.h"
 #include "tests/support/catch.h"
 #include "tests/support/loop_runner.h"
 #include "tests/support/temp_dir.h"
@@ -22,44 +23,15 @@ namespace dunlin::agent {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::AnsweringServer;
 using testing::RunUntil;
 
 /// Long enough never to be reached by what is meant to pass.
 constexpr auto kPatience = 60s;
 
-/// A server that answers every request with the same bytes and keeps what it was asked.
-class Server {
- public:
-  explicit Server(net::Loop& loop) {
-    auto listener = net::Listener::Listen(
-        loop, {"127.0.0.1", 0}, [this](std::unique_ptr<net::Connection> connection) {
-          connections.push_back(std::move(connection));
-          net::Connection* peer = connections.back().get();
-          peer->on_data = [this, peer](std::string_view bytes) {
-            asked += bytes;
-            if (asked.find("\r\n\r\n") == std::string::npos || answer.empty()) return;
-            peer->Write(answer);
-            if (closes) peer->CloseAfterWrites(kPatience);
-          };
-          peer->on_close = [this](std::optional<Error>) { ++closed; };
-          peer->StartReading();
-        });
-    REQUIRE(listener);
-    listener_ = std::move(*listener);
-  }
-
-  net::HostPort address() const { return listener_->local_address(); }
-  HttpTarget Target(std::string path) const { return {address(), std::move(path)}; }
-
-  std::string answer;  // empty: none ever
-  bool closes = true;
-  std::string asked;
-  int closed = 0;
-  std::vector<std::unique_ptr<net::Connection>> connections;
-
- private:
-  std::unique_ptr<net::Listener> listener_;
-};
+HttpTarget TargetOf(const AnsweringServer& server, std::string path) {
+  return {server.address(), std::move(path)};
+}
 
 struct AttemptFixture {
   net::Loop loop;
@@ -89,7 +61,7 @@ net::HostPort UnusedAddress(net::Loop& loop) {
 }
 
 TEST_CASE_METHOD(AttemptFixture, "a tcp probe passes where somebody listens", "[agent][probe]") {
-  Server server(loop);
+  AnsweringServer server(loop);
   CHECK(Await(AttemptTcp(loop, {server.address()}, kPatience, on_done)).empty());
   RunUntil(loop, [&] { return server.closed == 1; });
 }
@@ -103,9 +75,9 @@ TEST_CASE_METHOD(AttemptFixture, "a tcp probe tells why it cannot connect", "[ag
 }
 
 TEST_CASE_METHOD(AttemptFixture, "an http probe asks as a server expects it", "[agent][probe]") {
-  Server server(loop);
+  AnsweringServer server(loop);
   server.answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-  CHECK(Await(AttemptHttp(loop, server.Target("/a?b=c"), kPatience, on_done)).empty());
+  CHECK(Await(AttemptHttp(loop, TargetOf(server, "/a?b=c"), kPatience, on_done)).empty());
   CHECK_THAT(server.asked, Catch::Matchers::StartsWith("GET /a?b=c HTTP/1.1\r\nHost: " +
                                                        server.address().ToString() + "\r\n"));
   CHECK_THAT(server.asked, test::HasText("\r\nConnection: close\r\n"));
@@ -125,33 +97,33 @@ TEST_CASE_METHOD(AttemptFixture, "an http probe passes from 200 to 399", "[agent
        " answered 503: busy"},
   }));
   CAPTURE(answer);
-  Server server(loop);
+  AnsweringServer server(loop);
   server.answer = "HTTP/1.1 " + answer;
-  const std::string got = Await(AttemptHttp(loop, server.Target("/h"), kPatience, on_done));
+  const std::string got = Await(AttemptHttp(loop, TargetOf(server, "/h"), kPatience, on_done));
   CHECK(got == (error.empty() ? "" : "http://" + server.address().ToString() + "/h" + error));
 }
 
 TEST_CASE_METHOD(AttemptFixture, "an http probe fails when what it reads is not HTTP",
                  "[agent][probe]") {
-  Server server(loop);
+  AnsweringServer server(loop);
   server.answer = GENERATE(values<std::string>(
       {"SSH-2.0-OpenSSH\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\ncut"}));
-  const std::string got = Await(AttemptHttp(loop, server.Target("/h"), kPatience, on_done));
+  const std::string got = Await(AttemptHttp(loop, TargetOf(server, "/h"), kPatience, on_done));
   CHECK_THAT(got, test::HasText("/h: cannot read the HTTP response"));
 }
 
 TEST_CASE_METHOD(AttemptFixture, "the status of an endless or large answer is what counts",
                  "[agent][probe]") {
-  Server server(loop);
+  AnsweringServer server(loop);
   server.closes = false;
   const std::string body(200'000, 'x');
   SECTION("success") {
     server.answer = "HTTP/1.1 200 OK\r\n\r\n" + body;
-    CHECK(Await(AttemptHttp(loop, server.Target("/"), kPatience, on_done)).empty());
+    CHECK(Await(AttemptHttp(loop, TargetOf(server, "/"), kPatience, on_done)).empty());
   }
   SECTION("failure") {
     server.answer = "HTTP/1.1 500 Oops\r\nContent-Length: 200000\r\n\r\n" + body;
-    CHECK_THAT(Await(AttemptHttp(loop, server.Target("/"), kPatience, on_done)),
+    CHECK_THAT(Await(AttemptHttp(loop, TargetOf(server, "/"), kPatience, on_done)),
                test::HasText("answered 500"));
   }
   // Its connection is closed, wherever in the answer that is.
@@ -159,23 +131,23 @@ TEST_CASE_METHOD(AttemptFixture, "the status of an endless or large answer is wh
 }
 
 TEST_CASE_METHOD(AttemptFixture, "an http probe fails when its time is over", "[agent][probe]") {
-  Server server(loop);
+  AnsweringServer server(loop);
   server.closes = false;
   SECTION("without an answer") {
-    CHECK_THAT(Await(AttemptHttp(loop, server.Target("/"), 50ms, on_done)),
+    CHECK_THAT(Await(AttemptHttp(loop, TargetOf(server, "/"), 50ms, on_done)),
                test::HasText(": no answer within 50ms"));
   }
   SECTION("within an answer") {
     server.answer = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc";
-    CHECK_THAT(Await(AttemptHttp(loop, server.Target("/"), 500ms, on_done)),
+    CHECK_THAT(Await(AttemptHttp(loop, TargetOf(server, "/"), 500ms, on_done)),
                test::HasText("within 500ms"));
   }
 }
 
 TEST_CASE_METHOD(AttemptFixture, "a probe that is destroyed says nothing more", "[agent][probe]") {
-  Server server(loop);
+  AnsweringServer server(loop);
   server.closes = false;
-  auto attempt = AttemptHttp(loop, server.Target("/"), kPatience, on_done);
+  auto attempt = AttemptHttp(loop, TargetOf(server, "/"), kPatience, on_done);
   SECTION("before it is connected") { attempt.reset(); }
   SECTION("while it waits for the answer") {
     RunUntil(loop, [&] { return !server.asked.empty(); });

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "protocol/net/connection.h"
+#include "tests/agent/answering_server.h"
 #include "tests/support/catch.h"
 #include "tests/support/loop_runner.h"
 #include "tests/support/manual_clock.h"
@@ -14,6 +14,7 @@ namespace dunlin::agent {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::AnsweringServer;
 using testing::RunUntil;
 using Status = ProbePolicy::Status;
 
@@ -38,28 +39,10 @@ struct ProberFixture {
 constexpr auto kStdout = wire::Output::kStdout;
 constexpr auto kStderr = wire::Output::kStderr;
 
-/// Counts who connects; keeps them waiting.
-struct SilentServer {
-  explicit SilentServer(net::Loop& loop, net::HostPort address = {"127.0.0.1", 0}) {
-    auto listening = net::Listener::Listen(loop, address, [this](auto connection) {
-      connections.push_back(std::move(connection));
-      connections.back()->on_close = [this](std::optional<Error>) { ++closed; };
-      connections.back()->StartReading();
-    });
-    REQUIRE(listening);
-    listener = std::move(*listening);
-  }
-  net::HostPort address() const { return listener->local_address(); }
-
-  int closed = 0;
-  std::vector<std::unique_ptr<net::Connection>> connections;
-  std::unique_ptr<net::Listener> listener;
-};
-
 TEST_CASE_METHOD(ProberFixture, "a check follows the process up and down", "[agent][probe]") {
   net::HostPort address;
   {
-    SilentServer reserved(loop);
+    AnsweringServer reserved(loop);
     address = reserved.address();
   }
   options.failures = 2;
@@ -83,7 +66,7 @@ TEST_CASE_METHOD(ProberFixture, "a check follows the process up and down", "[age
   CHECK(report.last_duration_seconds.has_value());
   CHECK_THAT(report.last_error, test::HasText("refused"));
 
-  auto server = std::make_unique<SilentServer>(loop, address);
+  auto server = std::make_unique<AnsweringServer>(loop, address);
   RunUntil(loop, [&] { return prober->Report().status == Status::kPassing; });
   CHECK(changes == 2);
   report = prober->Report();
@@ -100,7 +83,7 @@ TEST_CASE_METHOD(ProberFixture, "a check follows the process up and down", "[age
 }
 
 TEST_CASE_METHOD(ProberFixture, "no probe starts while another is on its way", "[agent][probe]") {
-  SilentServer server(loop);
+  AnsweringServer server(loop);
   auto prober =
       Make(ProbeRole::kLive, "http://" + server.address().ToString() + "/", SystemClock());
   prober->Begin();
@@ -124,7 +107,7 @@ TEST_CASE_METHOD(ProberFixture, "no probe starts while another is on its way", "
 }
 
 TEST_CASE_METHOD(ProberFixture, "a change may end the check", "[agent][probe]") {
-  SilentServer server(loop);
+  AnsweringServer server(loop);
   auto prober = Make(ProbeRole::kReady, "tcp://" + server.address().ToString(), SystemClock());
   bool changed = false;
   prober->on_change = [&] {
@@ -216,27 +199,6 @@ TEST_CASE_METHOD(ProberFixture, "matching lines within the start period do not c
   manual_clock.Advance(1min);
   prober->OnOutput(kStdout, "error: not connected any more\n");
   CHECK(prober->Report().status == Status::kFailing);
-}
-
-TEST_CASE_METHOD(ProberFixture, "a report is an object of the status", "[agent][probe]") {
-  auto prober = MakeLog(ProbeRole::kLive, "deadlock");
-  auto written = [&] {
-    std::string text;
-    JsonWriter json(text);
-    WriteProbeReport(json, prober->Report());
-    return text;
-  };
-  CHECK(written() == R"({"kind":"log","status":"idle","since":"2026-01-01T00:00:00.000000000Z",)"
-                     R"("failures_in_a_row":0,"failures":0,"last_result":null,"last_error":null})");
-  manual_clock.Advance(1s);
-  prober->Begin();
-  manual_clock.Advance(1s);
-  prober->OnOutput(kStdout, "deadlock\n");
-  CHECK(written() ==
-        R"({"kind":"log","status":"failing","since":"2026-01-01T00:00:02.000000000Z",)"
-        R"("failures_in_a_row":1,"failures":1,)"
-        R"("last_result":{"passed":false,"time":"2026-01-01T00:00:02.000000000Z","seconds":null},)"
-        R"("last_error":"a line of its stdout matches the pattern"})");
 }
 
 }  // namespace

@@ -137,11 +137,16 @@ Agent::Agent(net::Loop& loop, const Clock& clock, StandardOutputs& outputs,
                          }),
       shipper_(loop, clock, ShipperOptionsOf(configuration_, token_, agent_id_, boot_id_)),
       captures_(loop, clock, shipper_, outputs, configuration_.passthrough),
+      probes_(loop, clock, configuration_, child_exits_),
       parent_(configuration_.parent_death && getpid() != 1 ? getppid() : 0),
       state_since_(agent_started_at_) {
   shipper_.SetMetrics([this] { return CollectMetrics(); });
   shipper_.on_room = [this] { captures_.Resume(); };
-  captures_.on_chunk = [this](wire::Output, std::string_view) { OnChunk(); };
+  captures_.on_chunk = [this](wire::Output output, std::string_view chunk) {
+    probes_.OnOutput(output, chunk);
+    OnChunk();
+  };
+  probes_.on_dead = [this] { OnDead(); };
   captures_.on_ended = [this] { Perform(supervisor_.OnOutputsEnded(clock_.Steady())); };
   captures_.on_passthrough_idle = [this] { CheckFlushed(); };
 }
@@ -161,6 +166,9 @@ int Agent::Run() {
   WatchParent();
   StartControl();
   shipper_.Start(MetricsAddress());
+  if (terminal_.given() && probes_.reads_lines()) {
+    log::Warn("a log probe sees nothing: the process keeps its terminal, and no line is captured");
+  }
   reaper_->Poll();
   if (state_ != Supervisor::State::kExited) loop_.Run();
   return exit_code_;
@@ -337,6 +345,7 @@ void Agent::Perform(const Supervisor::Actions& actions) {
 void Agent::OnStateChange() {
   if (StateName(supervisor_.state()) != StateName(state_)) state_since_ = clock_.Now();
   state_ = supervisor_.state();
+  probes_.SetProcess(state_ == Supervisor::State::kRunning ? tree_->leader() : 0);
   if (auto deadline = supervisor_.deadline()) {
     auto left = *deadline - clock_.Steady();
     deadline_timer_.Start(std::max<std::chrono::nanoseconds>(left, std::chrono::nanoseconds(0)));
@@ -390,6 +399,7 @@ void Agent::StartProcess() {
   process_input_ = std::move(child.standard_input);
   started_at_ = clock_.Now();
   draining_ = false;
+  found_dead_ = false;
   supervisor_.OnStarted(clock_.Steady());
   captures_.Open(child);
   // Inherited outputs have no end that could be seen.
@@ -440,7 +450,8 @@ void Agent::CheckFlushed() {
 }
 
 void Agent::Exit(int code) {
-  exit_code_ = code;
+  // However orderly a process went, one that had to go for its health has failed.
+  exit_code_ = code == 0 && found_dead_ ? 1 : code;
   terminal_.GiveBack();
   shipper_.Abandon();
   ReportLosses();
@@ -486,6 +497,22 @@ void Agent::OnChunk() {
   OnStateChange();
 }
 
+void Agent::OnDead() {
+  switch (configuration_.live_action) {
+    case LiveAction::kNone:
+      return;
+    case LiveAction::kRestart:
+      found_dead_ = true;
+      // Refused only when the agent is about to end, which is as good.
+      (void)Restart(RestartCause::kHealth);
+      return;
+    case LiveAction::kExit:
+      found_dead_ = true;
+      (void)Stop(std::nullopt);
+      return;
+  }
+}
+
 void Agent::ReportLosses() const {
   // Without a collector nothing was promised.
   if (shipper_.sender() == nullptr) return;
@@ -513,7 +540,8 @@ Snapshot Agent::TakeSnapshot() const {
   s.state = StateName(supervisor_.state());
   s.since = state_since_;
   s.pid = tree_ ? tree_->leader() : 0;
-  s.ready = supervisor_.state() == Supervisor::State::kRunning && !draining_;
+  s.ready = probes_.ready() && !draining_;
+  s.probes = probes_.Reports();
   if (auto exit = supervisor_.exit_status()) s.last_exit = {*exit, supervisor_.out_of_memory(), ended_at_};
   s.restarts = supervisor_.restarts();
   if (supervisor_.state() == Supervisor::State::kBackingOff) {

@@ -14,6 +14,7 @@
 #include "agent/configuration.h"
 #include "agent/control_api.h"
 #include "agent/oom_watch.h"
+#include "agent/probes.h"
 #include "agent/process_tree.h"
 #include "agent/restart_cause.h"
 #include "agent/snapshot.h"
@@ -90,6 +91,7 @@ class Agent {
   void OnProcessEnded(pid_t pid, net::ExitStatus status);
   void OnHookEnded(Hook hook, net::ExitStatus status);
   void OnChunk();
+  void OnDead();
   Snapshot TakeSnapshot() const;
   std::vector<wire::MetricFamily> CollectMetrics();
   bool KilledForMemory(net::ExitStatus status);
@@ -111,6 +113,7 @@ class Agent {
   shipper::Shipper shipper_;
   Captures captures_;
   ChildExits child_exits_;
+  Probes probes_;
   std::optional<Cgroup> cgroup_;  // once the process has been started: it does not wait for files
   OomWatch oom_watch_;
   std::optional<ProcessTree> tree_;
@@ -128,6 +131,7 @@ class Agent {
   SignalCounts signals_forwarded_{};
   std::uint64_t orphans_reaped_ = 0;
   bool draining_ = false;
+  bool found_dead_ = false;  // by its live check, in this run
   bool lines_flushed_ = false;
   bool passthrough_given_up_ = false;
   int exit_code_ = 0;

@@ -46,7 +46,7 @@ class Prober {
   void OnOutput(wire::Output output, std::string_view chunk);
 
   ProbePolicy::Status status() const { return policy_.status(); }
-  const std::string& last_error() const { return report_.last_error; }
+  bool reads_lines() const { return pattern_.has_value(); }
   ProbeReport Report() const;
 
  private:

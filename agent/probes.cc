@@ -13,7 +13,7 @@ Probes::Probes(net::Loop& loop, const Clock& clock, const Configuration& configu
   if (!configuration.live.target) return;
   live_ = std::make_unique<Prober>(loop, clock, ProbeRole::kLive, configuration.live, user, exits);
   live_->on_change = [this] {
-    if (live_->status() == ProbePolicy::Status::kFailing && on_dead) on_dead(live_->last_error());
+    if (live_->status() == ProbePolicy::Status::kFailing && on_dead) on_dead();
   };
 }
 
@@ -33,6 +33,10 @@ void Probes::OnOutput(wire::Output output, std::string_view chunk) {
 
 bool Probes::ready() const {
   return pid_ != 0 && (!ready_ || ready_->status() == ProbePolicy::Status::kPassing);
+}
+
+bool Probes::reads_lines() const {
+  return (ready_ && ready_->reads_lines()) || (live_ && live_->reads_lines());
 }
 
 std::vector<ProbeReport> Probes::Reports() const {

@@ -4,7 +4,6 @@
 
 #include <functional>
 #include <memory>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -19,8 +18,8 @@ class Probes {
   Probes(net::Loop& loop, const Clock& clock, const Configuration& configuration,
          ChildExits& exits);
 
-  /// The live check has begun to fail; with why. May call SetProcess().
-  std::function<void(const std::string& cause)> on_dead;
+  /// The live check has begun to fail. May call SetProcess().
+  std::function<void()> on_dead;
 
   /// Which process is to be probed: its id while it runs, 0 while none does or it is to end. To be
   /// told again and again; another id is another run.
@@ -29,6 +28,8 @@ class Probes {
 
   /// Whether a process runs and, with a ready check, that passes.
   bool ready() const;
+  /// Whether any of them looks for lines.
+  bool reads_lines() const;
   /// Of each configured check.
   std::vector<ProbeReport> Reports() const;
 

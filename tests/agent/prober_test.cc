@@ -169,7 +169,7 @@ TEST_CASE_METHOD(ProberFixture, "one matching line makes a process dead", "[agen
   CHECK(prober->Report().status == Status::kFailing);
   CHECK(changes == 2);
   CHECK(prober->Report().failures == 2);
-  CHECK(prober->last_error() == "a line of its stderr matches the pattern");
+  CHECK(prober->Report().last_error == "a line of its stderr matches the pattern");
 }
 
 TEST_CASE_METHOD(ProberFixture, "a death that was acted on is not told twice", "[agent][probe]") {

@@ -64,6 +64,7 @@ shipper::ShipperOptions ShipperOptionsOf(const Configuration& configuration,
   shipper::ShipperOptions options;
   options.batcher.batch_bytes = configuration.batch_bytes;
   options.batcher.batch_age = configuration.batch_age;
+  options.batcher.rate_limit = configuration.rate_limit;
   options.queue = {configuration.memory_limit, configuration.when_full};
   if (configuration.collectors.empty()) return options;
   shipper::SenderOptions sender;
@@ -526,6 +527,7 @@ void Agent::ReportLosses() const {
              {"mem_full", lines(shipper::DropReason::kMemoryFull)},
              {"rejected", lines(shipper::DropReason::kRejected)},
              {"shutdown", lines(shipper::DropReason::kShutdown)},
+             {"rate_limit", lines(shipper::DropReason::kRateLimit)},
              {"last_error", shipper_.sender()->statistics().last_error}});
 }
 

@@ -20,6 +20,7 @@ Batcher::Batcher(BatcherOptions options) : options_(options) {
   Check(options_.fragment_bytes > 0 && options_.max_line_bytes >= 2 * options_.fragment_bytes &&
             options_.max_line_bytes % options_.fragment_bytes == 0,
         "the line limit is several whole fragments");
+  if (options_.rate_limit) bucket_.emplace(std::max<std::uint64_t>(*options_.rate_limit, 1));
 }
 
 void Batcher::StartBatchIfSealed() {
@@ -55,11 +56,12 @@ void Batcher::Commit(wire::Output output, std::size_t bytes, LogTime now, Steady
   char* chunk = columns_.lines.data() + used_ + carried;
   const auto* newline = static_cast<const char*>(std::memchr(chunk, '\n', bytes));
   Run run = BeginRun(output, now);
+  if (bucket_) bucket_->Refill(steady);
   if (newline == nullptr) {
     partial.bytes.append(chunk, bytes);
     CutFragments(partial, run);
   } else if (auto first = static_cast<std::size_t>(newline - chunk);
-             partial.fragment_id == 0 && carried + first <= options_.fragment_bytes) {
+             !partial.long_line() && carried + first <= options_.fragment_bytes) {
     std::memcpy(chunk - carried, partial.bytes.data(), carried);
     Release(partial);
     SplitLines(carried + bytes, partial, run);
@@ -80,10 +82,14 @@ void Batcher::Commit(wire::Output output, std::size_t bytes, LogTime now, Steady
 void Batcher::Finish(wire::Output output, LogTime now, SteadyTime steady) {
   StartBatchIfSealed();
   Partial& partial = partials_[IndexOf(output)];
-  if (partial.bytes.empty()) return;
+  if (partial.bytes.empty() && !partial.long_line()) return;
   Run run = BeginRun(output, now);
-  if (partial.fragment_id != 0) {
+  if (bucket_) bucket_->Refill(steady);
+  if (partial.long_line()) {
     EndLongLine(partial, run, /*unterminated=*/true);
+  } else if (bucket_ && !bucket_->Take(0)) {
+    LeaveOut(partial.bytes.size(), run);
+    Release(partial);
   } else {
     columns_.marks.push_back(
         {.entry = static_cast<std::uint32_t>(columns_.line_lengths.size()), .unterminated = true});
@@ -135,6 +141,10 @@ void Batcher::EndRun(const Run& run, SteadyTime steady) {
 /// Takes the `bytes` that lie behind the used ones into the batch as far as they are whole lines;
 /// the rest becomes the unfinished line. None of them is over-long.
 void Batcher::SplitLines(std::size_t bytes, Partial& partial, Run& run) {
+  if (bucket_) {
+    SplitLimitedLines(bytes, partial, run);
+    return;
+  }
   const char* const begin = columns_.lines.data() + used_;
   const char* const end = begin + bytes;
   const char* line = begin;
@@ -152,7 +162,41 @@ void Batcher::SplitLines(std::size_t bytes, Partial& partial, Run& run) {
   used_ += taken;
 }
 
+/// The same where lines may have to be left out: those that stay move together.
+void Batcher::SplitLimitedLines(std::size_t bytes, Partial& partial, Run& run) {
+  char* kept = columns_.lines.data() + used_;
+  const char* line = kept;
+  const char* const end = kept + bytes;
+  while (const auto* newline = static_cast<const char*>(
+             std::memchr(line, '\n', static_cast<std::size_t>(end - line)))) {
+    const auto size = static_cast<std::size_t>(newline - line);
+    if (bucket_->Take(size + 1)) {
+      std::memmove(kept, line, size + 1);
+      kept += size + 1;
+      used_ += size + 1;
+      columns_.line_lengths.push_back(static_cast<std::uint32_t>(size));
+      run.entries += 1;
+      run.bytes += size;
+    } else {
+      LeaveOut(size, run);
+    }
+    line = newline + 1;
+  }
+  partial.bytes.assign(line, static_cast<std::size_t>(end - line));
+}
+
+void Batcher::LeaveOut(std::uint64_t bytes, const Run& run) {
+  for (Totals* totals : {&limited_, &captured_}) {
+    OutputTotals& of = (*totals)[IndexOf(run.output)];
+    of.lines += 1;
+    of.bytes += bytes;
+    of.last_time_ns = run.time_ns + run.entries;
+  }
+}
+
+/// One whose turn has been granted before.
 void Batcher::AppendEntry(std::string_view line, Run& run) {
+  if (bucket_) bucket_->Charge(line.size() + 1);
   EnsureRoom(line.size() + 1);
   std::memcpy(columns_.lines.data() + used_, line.data(), line.size());
   columns_.lines[used_ + line.size()] = '\n';
@@ -167,6 +211,14 @@ void Batcher::AppendEntry(std::string_view line, Run& run) {
 void Batcher::CutFragments(Partial& partial, Run& run) {
   const auto last_index =
       static_cast<std::uint32_t>(options_.max_line_bytes / options_.fragment_bytes - 1);
+  if (partial.bytes.size() > options_.fragment_bytes && !partial.long_line()) {
+    partial.left_out = bucket_ && !bucket_->Take(0);
+  }
+  if (partial.left_out) {
+    partial.discarded_bytes += partial.bytes.size();
+    partial.bytes.clear();
+    return;
+  }
   std::size_t taken = 0;
   while (partial.bytes.size() - taken > options_.fragment_bytes &&
          partial.fragment_index < last_index) {
@@ -189,6 +241,11 @@ void Batcher::CutFragments(Partial& partial, Run& run) {
 }
 
 void Batcher::EndLongLine(Partial& partial, Run& run, bool unterminated) {
+  if (partial.left_out) {
+    LeaveOut(partial.discarded_bytes + partial.bytes.size(), run);
+    Release(partial);
+    return;
+  }
   Check(partial.fragment_id != 0, "the last fragment of a line without fragments");
   wire::Mark mark{.entry = static_cast<std::uint32_t>(columns_.line_lengths.size()),
                   .unterminated = unterminated,
@@ -211,6 +268,7 @@ void Batcher::Release(Partial& partial) {
   partial.fragment_id = 0;
   partial.fragment_index = 0;
   partial.discarded_bytes = 0;
+  partial.left_out = false;
 }
 
 }  // namespace dunlin::shipper

@@ -6,10 +6,12 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "protocol/base/clock.h"
 #include "protocol/base/units.h"
 #include "protocol/wire/batch.h"
+#include "shipper/token_bucket.h"
 
 namespace dunlin::shipper {
 
@@ -24,6 +26,9 @@ struct BatcherOptions {
   std::size_t fragment_bytes = 256_KiB;
   /// Longer lines are cut here, their length recorded. Two or more times fragment_bytes.
   std::size_t max_line_bytes = 1_MiB;
+  /// Bytes a second, newlines included, of both outputs together; what goes beyond is counted and
+  /// left out, in whole lines. Nothing: no limit.
+  std::optional<std::uint64_t> rate_limit;
 };
 
 inline constexpr std::size_t kOutputs = 2;
@@ -88,6 +93,9 @@ class Batcher {
   const Totals& pending() const { return totals_; }
   /// Entries of all batches so far, this one included.
   const Totals& captured() const { return captured_; }
+  /// The lines that the rate limit has left out since the last call. They count as captured, each
+  /// as one, however long.
+  Totals TakeLimited() { return std::exchange(limited_, {}); }
   /// Lines that needed fragments, and those of them that were cut.
   std::uint64_t fragmented_lines() const { return fragmented_lines_; }
   std::uint64_t truncated_lines() const { return truncated_lines_; }
@@ -98,7 +106,10 @@ class Batcher {
     std::string bytes;                  // not yet in the columns
     std::uint64_t fragment_id = 0;      // non-zero once fragments of it are in the columns
     std::uint32_t fragment_index = 0;   // of the next fragment
-    std::uint64_t discarded_bytes = 0;  // past max_line_bytes
+    std::uint64_t discarded_bytes = 0;  // past max_line_bytes, or of a line left out
+    bool left_out = false;              // an over-long line that the rate limit does not let pass
+
+    bool long_line() const { return fragment_id != 0 || left_out; }
   };
   struct Run {
     wire::Output output;
@@ -112,6 +123,8 @@ class Batcher {
   Run BeginRun(wire::Output output, LogTime now) const;
   void EndRun(const Run& run, SteadyTime steady);
   void SplitLines(std::size_t bytes, Partial& partial, Run& run);
+  void SplitLimitedLines(std::size_t bytes, Partial& partial, Run& run);
+  void LeaveOut(std::uint64_t bytes, const Run& run);
   void AppendEntry(std::string_view line, Run& run);
   void CutFragments(Partial& partial, Run& run);
   void EndLongLine(Partial& partial, Run& run, bool unterminated);
@@ -123,6 +136,8 @@ class Batcher {
   std::array<Partial, kOutputs> partials_;
   Totals totals_{};
   Totals captured_{};
+  Totals limited_{};
+  std::optional<TokenBucket> bucket_;
   std::uint64_t fragmented_lines_ = 0;
   std::uint64_t truncated_lines_ = 0;
   std::int64_t last_time_ns_ = 0;

@@ -8,10 +8,17 @@ namespace dunlin::shipper {
 
 /// Why captured lines will not be stored: the values of dunlin_agent_lines_dropped_total{reason}
 /// and of a gap's reason.
-enum class DropReason : std::uint8_t { kMemoryFull, kRejected, kShutdown, kNoCollector };
+enum class DropReason : std::uint8_t {
+  kMemoryFull,
+  kRejected,
+  kShutdown,
+  kNoCollector,
+  kRateLimit
+};
 
 inline constexpr std::array kDropReasons{DropReason::kMemoryFull, DropReason::kRejected,
-                                         DropReason::kShutdown, DropReason::kNoCollector};
+                                         DropReason::kShutdown, DropReason::kNoCollector,
+                                         DropReason::kRateLimit};
 
 constexpr std::string_view DropReasonName(DropReason reason) {
   switch (reason) {
@@ -23,6 +30,8 @@ constexpr std::string_view DropReasonName(DropReason reason) {
       return "shutdown";
     case DropReason::kNoCollector:
       return "no_collector";
+    case DropReason::kRateLimit:
+      return "rate_limit";
   }
   return "unknown";
 }

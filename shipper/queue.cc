@@ -12,6 +12,7 @@ void Queue::Push(SealedBatch batch) {
   bytes_ += batch.frame.size();
   lines_ += LinesOf(batch.totals);
   unsent_.push_back({std::move(batch.frame), batch.totals, batch.first_entry, {}, false});
+  AddGaps(unsent_.back().gaps, DropReason::kRateLimit, batch.limited);
   if (options_.when_full == WhenFull::kBlock) return;
   while (bytes_ > options_.limit_bytes && !unsent_.empty()) {
     DropOldestUnsent(DropReason::kMemoryFull);
@@ -48,7 +49,10 @@ std::string_view Queue::TakeUnsent() {
   } else {
     batch.base_time_ns = static_cast<std::int64_t>(gaps_.back().time_ns);
   }
-  item.gaps = std::exchange(gaps_, {});
+  // What was lost before the batch, then what is missing in it.
+  for (const wire::Gap& gap : std::exchange(item.gaps, std::exchange(gaps_, {}))) {
+    AddGap(item.gaps, gap);
+  }
   batch.header.sequence = next_sequence_;
   batch.header.gaps = item.gaps;
   item.frame.reserve(unframed.size() + 32 + 64 * item.gaps.size());
@@ -90,9 +94,9 @@ bool Queue::Reject(std::uint64_t sequence) {
   // The markers it carried move on; but when an empty batch of markers alone is refused, sending
   // them again would be refused for ever.
   if (LinesOf(item.totals) > 0) {
-    for (const wire::Gap& gap : item.gaps) AddGap(gap);
+    for (const wire::Gap& gap : item.gaps) AddGap(gaps_, gap);
   }
-  AddGaps(DropReason::kRejected, item.totals);
+  AddGaps(gaps_, DropReason::kRejected, item.totals);
   // One further back keeps its place, so that sequences stay what they are; it goes with the
   // acknowledgement of those before it.
   while (!sent_.empty() && sent_.front().rejected) {
@@ -116,7 +120,8 @@ void Queue::DropOldestUnsent(DropReason reason) {
   bytes_ -= item.frame.size();
   lines_ -= LinesOf(item.totals);
   Count(reason, item.totals);
-  AddGaps(reason, item.totals);
+  AddGaps(gaps_, reason, item.totals);
+  for (const wire::Gap& gap : item.gaps) AddGap(gaps_, gap);
   unsent_.pop_front();
 }
 
@@ -125,24 +130,24 @@ void Queue::Forget(Item& item) {
   sent_bytes_ -= item.frame.size();
 }
 
-void Queue::AddGaps(DropReason reason, const Totals& totals) {
+void Queue::AddGaps(std::vector<wire::Gap>& gaps, DropReason reason, const Totals& totals) {
   for (std::size_t i = 0; i < kOutputs; ++i) {
     if (totals[i].lines == 0) continue;
-    AddGap({.time_ns = static_cast<std::uint64_t>(totals[i].last_time_ns),
-            .output = OutputAt(i),
-            .lines = totals[i].lines,
-            .bytes = totals[i].bytes,
-            .reason = std::string(DropReasonName(reason))});
+    AddGap(gaps, {.time_ns = static_cast<std::uint64_t>(totals[i].last_time_ns),
+                  .output = OutputAt(i),
+                  .lines = totals[i].lines,
+                  .bytes = totals[i].bytes,
+                  .reason = std::string(DropReasonName(reason))});
   }
 }
 
 /// One marker per reason and output: an outage of a day is one marker, not one per batch.
-void Queue::AddGap(const wire::Gap& gap) {
-  auto same = std::find_if(gaps_.begin(), gaps_.end(), [&gap](const wire::Gap& other) {
+void Queue::AddGap(std::vector<wire::Gap>& gaps, const wire::Gap& gap) {
+  auto same = std::find_if(gaps.begin(), gaps.end(), [&gap](const wire::Gap& other) {
     return other.output == gap.output && other.reason == gap.reason;
   });
-  if (same == gaps_.end()) {
-    gaps_.push_back(gap);
+  if (same == gaps.end()) {
+    gaps.push_back(gap);
     return;
   }
   same->lines += gap.lines;

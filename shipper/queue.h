@@ -30,6 +30,7 @@ struct SealedBatch {
   std::string frame;
   Totals totals{};
   SteadyTime first_entry{};
+  Totals limited{};  // what the rate limit has left out of it: counted, and to be marked with it
 };
 
 /// Sealed batches in memory from sealing to acknowledgement, oldest first.
@@ -53,7 +54,9 @@ class Queue {
   bool has_room() const {
     return options_.when_full == WhenFull::kDropOldest || bytes_ < options_.limit_bytes;
   }
-  /// Counts lines that never become a batch; no gap marker, as nothing follows that could carry it.
+  /// Leaves a gap marker for lines that are counted and have no batch to go with.
+  void Mark(DropReason reason, const Totals& totals) { AddGaps(gaps_, reason, totals); }
+  /// Counts lines that never become a batch, without a gap marker.
   void CountDropped(DropReason reason, const Totals& totals);
   /// Drops everything, counted; nothing can be sent afterwards.
   void DropAll(DropReason reason);
@@ -101,8 +104,8 @@ class Queue {
 
   void DropOldestUnsent(DropReason reason);
   void Forget(Item& item);
-  void AddGaps(DropReason reason, const Totals& totals);
-  void AddGap(const wire::Gap& gap);
+  static void AddGaps(std::vector<wire::Gap>& gaps, DropReason reason, const Totals& totals);
+  static void AddGap(std::vector<wire::Gap>& gaps, const wire::Gap& gap);
   void Count(DropReason reason, const Totals& totals);
 
   QueueOptions options_;

@@ -10,9 +10,11 @@ Shipper::Shipper(net::Loop& loop, const Clock& clock, ShipperOptions options)
       batcher_(options.batcher),
       queue_(options.queue),
       seal_timer_(loop, [this] { SealIfDue(); }),
-      flushed_timer_(loop, [this] {
-        if (on_flushed_) std::exchange(on_flushed_, nullptr)();
-      }) {
+      flushed_timer_(loop,
+                     [this] {
+                       if (on_flushed_) std::exchange(on_flushed_, nullptr)();
+                     }),
+      batch_age_(options.batcher.batch_age) {
   if (options.sender) {
     sender_ = std::make_unique<Sender>(loop, clock, queue_, std::move(*options.sender));
     sender_->on_progress = [this] { OnProgress(); };
@@ -23,11 +25,13 @@ Shipper::~Shipper() = default;
 
 void Shipper::Commit(wire::Output output, std::size_t bytes) {
   batcher_.Commit(output, bytes, clock_.Now(), clock_.Steady());
+  CountLimited();
   SealIfDue();
 }
 
 void Shipper::Finish(wire::Output output) {
   batcher_.Finish(output, clock_.Now(), clock_.Steady());
+  CountLimited();
   SealIfDue();
 }
 
@@ -37,7 +41,7 @@ void Shipper::Start(std::string metrics_address) {
 
 void Shipper::Flush(std::function<void()> on_flushed) {
   on_flushed_ = std::move(on_flushed);
-  if (!batcher_.empty()) Seal();
+  if (!batcher_.empty() || limited_deadline_) Seal();
   CheckFlushed();
 }
 
@@ -70,9 +74,22 @@ std::optional<SteadyTime> Shipper::oldest_unsent() const {
   return oldest ? oldest : batcher_.first_entry();
 }
 
+/// What the rate limit has just left out is dropped at once; its marker goes with the next batch.
+void Shipper::CountLimited() {
+  const Totals lines = batcher_.TakeLimited();
+  if (LinesOf(lines) == 0) return;
+  queue_.CountDropped(DropReason::kRateLimit, lines);
+  for (std::size_t i = 0; i < kOutputs; ++i) {
+    limited_[i].lines += lines[i].lines;
+    limited_[i].bytes += lines[i].bytes;
+    limited_[i].last_time_ns = std::max(limited_[i].last_time_ns, lines[i].last_time_ns);
+  }
+  if (!limited_deadline_) limited_deadline_ = clock_.Steady() + batch_age_;
+}
+
 /// Seals a batch that is full or old enough; else makes sure that the timer is set for its age.
 void Shipper::SealIfDue() {
-  auto deadline = batcher_.deadline();
+  auto deadline = batcher_.deadline() ? batcher_.deadline() : limited_deadline_;
   if (!deadline) return;
   auto left = *deadline - clock_.Steady();
   if (batcher_.full() || left <= left.zero() || on_flushed_) {
@@ -84,6 +101,15 @@ void Shipper::SealIfDue() {
 
 void Shipper::Seal() {
   seal_timer_.Stop();
+  limited_deadline_.reset();
+  const Totals limited = std::exchange(limited_, {});
+  if (batcher_.empty()) {
+    // Nothing but a marker to send.
+    if (!sender_) return;
+    queue_.Mark(DropReason::kRateLimit, limited);
+    sender_->OnQueued();
+    return;
+  }
   Batcher::Content content = batcher_.Seal();
   if (!sender_) {
     queue_.CountDropped(DropReason::kNoCollector, content.totals);
@@ -93,7 +119,7 @@ void Shipper::Seal() {
   wire::BatchHeader header;
   header.base_monotonic_ns = content.base_monotonic_ns;
   encoder_.AppendBatchFrame(encoded_, header, content.columns);
-  queue_.Push({std::string(encoded_), content.totals, content.first_entry});
+  queue_.Push({std::string(encoded_), content.totals, content.first_entry, limited});
   had_room_ = queue_.has_room();
   sender_->OnQueued();
 }

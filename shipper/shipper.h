@@ -74,6 +74,7 @@ class Shipper {
   std::optional<SteadyTime> oldest_unsent() const;
 
  private:
+  void CountLimited();
   void SealIfDue();
   void Seal();
   void OnProgress();
@@ -88,6 +89,9 @@ class Shipper {
   net::Timer flushed_timer_;
   std::unique_ptr<Sender> sender_;
   std::function<void()> on_flushed_;
+  Totals limited_{};  // left out since the last batch, counted, and not marked yet
+  std::optional<SteadyTime> limited_deadline_;
+  std::chrono::nanoseconds batch_age_;
   bool had_room_ = true;
 };
 

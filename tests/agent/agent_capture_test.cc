@@ -55,7 +55,8 @@ void CheckIdentity(const std::string& metrics) {
                                    "dunlin_agent_lines_dropped_total{reason=\"mem_full\"}",
                                    "dunlin_agent_lines_dropped_total{reason=\"rejected\"}",
                                    "dunlin_agent_lines_dropped_total{reason=\"shutdown\"}",
-                                   "dunlin_agent_lines_dropped_total{reason=\"no_collector\"}"});
+                                   "dunlin_agent_lines_dropped_total{reason=\"no_collector\"}",
+                                   "dunlin_agent_lines_dropped_total{reason=\"rate_limit\"}"});
   CHECK(captured == accounted);
 }
 
@@ -179,6 +180,21 @@ TEST_CASE("every scrape accounts for every line", "[agent][capture]") {
   // What the collector was sent agrees with itself too.
   REQUIRE_FALSE(run.collector.metrics.empty());
   run.Signal(SIGKILL);
+}
+
+TEST_CASE("output beyond the rate limit is dropped, counted and marked", "[agent][capture]") {
+  AgentRun run;
+  run.flags.insert(run.flags.end(), {"--rate-limit", "20kB/s"});
+  run.StartWorkload({"lines", "5000"});
+  CHECK(run.Wait() == 0);
+  CHECK(run.out.ends_with("line 4999 of some length\n"));
+  std::uint64_t marked = 0;
+  for (const auto& gap : run.collector.gaps) {
+    CHECK(gap.reason == "rate_limit");
+    marked += gap.lines;
+  }
+  CHECK(marked > 0);
+  CHECK(run.collector.entries.size() + marked == 5000);
 }
 
 TEST_CASE("block: the process waits while the collector is away, and nothing is lost",

@@ -92,6 +92,45 @@ TEST_CASE("a batch leaves when it is full, without waiting for its age", "[shipp
   rig.CheckIdentity();
 }
 
+TEST_CASE("what the rate limit leaves out is counted at once and marked in its stream",
+          "[shipper]") {
+  ShipperOptions options;
+  options.batcher.rate_limit = 4000;
+  options.batcher.batch_age = 20ms;
+  Rig rig(std::move(options));
+  rig.shipper->Start({});
+  for (int i = 0; i < 100; ++i) rig.Write(std::string(99, 'x') + "\n", Output::kStderr);
+  rig.CheckIdentity();
+  const std::uint64_t dropped = rig.shipper->Account().dropped;
+  CHECK(dropped > 0);
+  CHECK(dropped <= 60);
+  RunUntil(rig.loop, [&] { return !rig.collector.gaps.empty(); });
+  CHECK(rig.collector.gaps[0].reason == "rate_limit");
+  CHECK(rig.collector.gaps[0].output == Output::kStderr);
+  CHECK(rig.collector.gaps[0].lines == dropped);
+  CHECK(rig.collector.gaps[0].bytes == 99 * dropped);
+  rig.Flush();
+  CHECK(rig.collector.entries.size() == 100 - dropped);
+  rig.CheckIdentity();
+}
+
+TEST_CASE("what the rate limit leaves out is marked though nothing follows", "[shipper]") {
+  ShipperOptions options;
+  options.batcher.rate_limit = 1;
+  options.batcher.batch_age = 20ms;
+  Rig rig(std::move(options));
+  rig.shipper->Start({});
+  rig.Write(std::string(1000, 'x') + "\n");
+  RunUntil(rig.loop, [&] { return rig.collector.entries.size() == 1; });
+  rig.Write("left out\n");
+  RunUntil(rig.loop, [&] { return !rig.collector.gaps.empty(); });
+  CHECK(rig.collector.gaps[0].lines == 1);
+  rig.Write("left out, too\n");
+  rig.Flush();
+  CHECK(rig.collector.gaps.size() == 2);
+  rig.CheckIdentity();
+}
+
 TEST_CASE("without a collector lines are counted as dropped for that reason", "[shipper]") {
   Rig rig({}, /*with_collector=*/false);
   rig.shipper->Start({});

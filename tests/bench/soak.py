@@ -199,6 +199,12 @@ def main():
     soak = Soak(folder, options.minutes * 60, options.seed)
     try:
         soak.run(judge_memory=not options.any_memory)
+    except (AssertionError, OSError) as error:
+        for watched in soak.watched:
+            status = watched.agent.process.poll()
+            progress(f"{watched.service}: {'running' if status is None else f'ended with {status}'}; it said last:\n"
+                     f"{watched.agent.log_tail()}")
+        raise SystemExit(f"failed: {error}") from error
     finally:
         soak.end()
         shutil.rmtree(folder, ignore_errors=True)

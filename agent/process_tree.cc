@@ -53,21 +53,21 @@ void ProcessTree::SignalGroup(int signal) {
 }
 
 void ProcessTree::SignalStrays(int signal, Supervisor::Reach reach) {
-  const auto processes = net::ListProcesses();
   if (options_.first_process && reach == Supervisor::Reach::kNamespace) {
+    const auto processes = net::ListProcesses();
     // Without /proc the group cannot be left out.
     processes ? SignalOthers(signal, *processes) : static_cast<void>(kill(-1, signal));
-  } else if (processes) {
-    SignalOrphans(signal, *processes);
+  } else if (const auto children = net::ListChildren()) {
+    SignalOrphans(signal, *children);
   }
 }
 
 /// Children of ours outside of the group, with the groups that they are in: those numbers are
 /// theirs because only we reap them.
-void ProcessTree::SignalOrphans(int signal, const std::vector<net::ProcessEntry>& processes) {
+void ProcessTree::SignalOrphans(int signal, const std::vector<net::ProcessEntry>& children) {
   std::vector<pid_t> groups;
-  for (const net::ProcessEntry& process : processes) {
-    if (process.parent != getpid() || process.group == group_) continue;
+  for (const net::ProcessEntry& process : children) {
+    if (process.group == group_) continue;
     if (options_.is_apart(process.pid)) continue;
     if (process.group == getpgrp()) {
       kill(process.pid, signal);
@@ -89,10 +89,10 @@ void ProcessTree::SignalOthers(int signal, const std::vector<net::ProcessEntry>&
 
 bool ProcessTree::HasDescendants() const {
   if (!net::HasChildren()) return false;
-  const auto processes = net::ListProcesses();
-  if (!processes) return true;
-  return std::any_of(processes->begin(), processes->end(), [this](const net::ProcessEntry& p) {
-    return p.parent == getpid() && !options_.is_apart(p.pid);
+  const auto children = net::ListChildren();
+  if (!children) return true;
+  return std::any_of(children->begin(), children->end(), [this](const net::ProcessEntry& child) {
+    return !options_.is_apart(child.pid);
   });
 }
 

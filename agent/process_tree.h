@@ -40,7 +40,7 @@ class ProcessTree {
  private:
   void SignalGroup(int signal);
   void SignalStrays(int signal, Supervisor::Reach reach);
-  void SignalOrphans(int signal, const std::vector<net::ProcessEntry>& processes);
+  void SignalOrphans(int signal, const std::vector<net::ProcessEntry>& children);
   void SignalOthers(int signal, const std::vector<net::ProcessEntry>& processes);
   bool HasDescendants() const;
 

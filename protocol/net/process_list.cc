@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <memory>
+#include <string>
 
 #include "protocol/base/text.h"
 #include "protocol/net/descriptor.h"
@@ -64,6 +65,26 @@ std::optional<std::vector<ProcessEntry>> ListProcesses() {
   // An empty folder in place of /proc is as good as none: at least this process must be there.
   if (processes.empty()) return std::nullopt;
   return processes;
+}
+
+std::optional<std::vector<ProcessEntry>> ListChildren() {
+  Descriptor file(open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC));
+  if (!file) {
+    auto processes = ListProcesses();
+    if (processes) std::erase_if(*processes, [](const auto& p) { return p.parent != getpid(); });
+    return processes;
+  }
+  std::string text;
+  char piece[512];
+  for (ssize_t size; (size = read(file.get(), piece, sizeof piece)) > 0;) {
+    text.append(piece, static_cast<std::size_t>(size));
+  }
+  std::vector<ProcessEntry> children;
+  for (std::string_view pid : Split(text, ' ')) {
+    if (pid.empty()) continue;
+    if (auto child = ReadProcess(pid)) children.push_back(*child);
+  }
+  return children;
 }
 
 bool HasChildren() { return HasChildren(P_ALL, 0); }

@@ -24,6 +24,12 @@ std::optional<ProcessEntry> ParseProcessStat(std::string_view stat);
 /// missing.
 std::optional<std::vector<ProcessEntry>> ListProcesses();
 
+/// The children that this thread started or was given as orphans, dead ones that were not reaped
+/// included; nothing without /proc. Costs as much as there are children where the kernel lists them
+/// (proc(5), /proc/PID/task/TID/children), else as much as there are processes. Complete, because
+/// none leaves the list but by our reaping.
+std::optional<std::vector<ProcessEntry>> ListChildren();
+
 /// Whether this process has any child, dead ones that were not reaped included.
 bool HasChildren();
 /// The same for children in one process group. While there is one, nobody else can get the group's

@@ -570,6 +570,10 @@ Snapshot Agent::TakeSnapshot() const {
   s.dropped = shipper_.queue().dropped();
   s.fragmented_lines = shipper_.batcher().fragmented_lines();
   s.truncated_lines = shipper_.batcher().truncated_lines();
+  s.batch_raw_bytes = shipper_.batch_raw_bytes();
+  s.batch_wire_bytes = shipper_.batch_wire_bytes();
+  s.acknowledged_batches = shipper_.queue().acknowledged_batches();
+  s.rejected_batches = shipper_.queue().rejected_batches();
   s.queue_bytes = shipper_.queue().bytes();
   s.queue_batches = shipper_.queue().batches();
   if (auto oldest = shipper_.oldest_unsent()) {
@@ -581,6 +585,7 @@ Snapshot Agent::TakeSnapshot() const {
     s.collector = sender->peer();
     s.sender = sender->statistics();
   }
+  s.loop_lag = loop_.lag();
   s.listening = control_ && control_->listening();
   s.agent_started_at = agent_started_at_;
   return s;

@@ -55,21 +55,46 @@ void AddLogPath(Families& out, const Snapshot& s) {
               "Bytes not copied to the agent's own output.", s.passthrough_dropped_bytes);
 }
 
-void AddShipPath(Families& out, const Snapshot& s) {
+void AddBatches(Families& out, const Snapshot& s) {
+  const shipper::SessionStatistics& sessions = s.sender.sessions;
   out.Counter("dunlin_agent_batches_sent_total", "Batches sent, repetitions included.",
-              s.sender.batches_sent);
-  out.Counter("dunlin_agent_batch_wire_bytes_total", "Bytes of those batches.",
+              sessions.batches_sent);
+  out.Counter("dunlin_agent_retries_total", "Batches sent again after a connection had ended.",
+              sessions.batches_again);
+  out.Counter("dunlin_agent_sent_bytes_total", "Bytes of batches sent, repetitions included.",
               s.sender.bytes_sent);
+  out.BeginCounter("dunlin_agent_requests_total", "What became of batches that were sent.");
+  out.Sample(s.acknowledged_batches, {{"result", "acknowledged"}});
+  out.Sample(s.rejected_batches, {{"result", "rejected"}});
+  out.Sample(s.sender.batches_lost, {{"result", "lost"}});
+  out.AddHistogram("dunlin_agent_batch_raw_bytes", "Bytes of the lines of a sealed batch.",
+                   s.batch_raw_bytes);
+  out.AddHistogram("dunlin_agent_batch_wire_bytes", "Bytes of a sealed batch, compressed.",
+                   s.batch_wire_bytes);
+  out.AddHistogram("dunlin_agent_ack_latency_seconds",
+                   "Time from sending a batch to its acknowledgement.", sessions.ack_latency);
+}
+
+void AddConnection(Families& out, const Snapshot& s) {
   out.Gauge("dunlin_agent_connected", "Whether a collector has welcomed this agent.",
             s.collector_connected ? 1 : 0);
   out.Counter("dunlin_agent_reconnects_total", "Connections after the first one.",
               s.sender.connections > 0 ? s.sender.connections - 1 : 0);
   out.BeginCounter("dunlin_agent_send_errors_total",
-                   "Connections and attempts that failed, by kind.");
+                   "Connections, attempts and batches that failed, by kind.");
   for (auto kind : shipper::kSendErrorKinds) {
     out.Sample(s.sender.errors[static_cast<std::size_t>(kind)],
                {{"kind", std::string(shipper::SendErrorKindName(kind))}});
   }
+  out.Counter("dunlin_agent_rate_limited_total", "Times the collector asked for a pause.",
+              s.sender.sessions.slow_downs);
+  if (s.sender.last_ack) {
+    out.Gauge("dunlin_agent_last_ack_seconds", "When a batch was last acknowledged.",
+              Seconds(*s.sender.last_ack));
+  }
+}
+
+void AddQueue(Families& out, const Snapshot& s) {
   out.BeginGauge("dunlin_agent_queue_bytes", "Bytes of sealed batches held, by tier.");
   out.Sample(s.queue_bytes, {{"tier", "mem"}});
   out.BeginGauge("dunlin_agent_queue_frames", "Sealed batches held, by tier.");
@@ -131,6 +156,10 @@ void AddAgent(Families& out, const Snapshot& s, const ProcessUsage& agent) {
             "The part of it that is no file's: heap, stack, data written to.",
             agent.anonymous_bytes);
   out.Gauge("process_open_fds", "Open descriptors of the agent itself.", agent.open_descriptors);
+  if (s.loop_lag) {
+    out.AddHistogram("dunlin_agent_loop_lag_seconds", "How late the agent's timers fired.",
+                     *s.loop_lag);
+  }
   out.Gauge("process_start_time_seconds", "When the agent was started.",
             Seconds(s.agent_started_at));
 }
@@ -141,7 +170,12 @@ std::vector<wire::MetricFamily> MetricsOf(const Snapshot& snapshot, const Proces
                                           const CgroupUsage& container) {
   Families out;
   AddLogPath(out, snapshot);
-  AddShipPath(out, snapshot);
+  // Without a collector nothing is shipped, and nothing to be told of it.
+  if (snapshot.collector_configured) {
+    AddBatches(out, snapshot);
+    AddConnection(out, snapshot);
+    AddQueue(out, snapshot);
+  }
   AddProcess(out, snapshot);
   AddCgroup(out, container);
   AddAgent(out, snapshot, agent);

@@ -11,6 +11,7 @@
 #include "agent/restart_cause.h"
 #include "agent/signal_name.h"
 #include "protocol/base/clock.h"
+#include "protocol/base/histogram.h"
 #include "protocol/net/child_process.h"
 #include "shipper/shipper.h"
 
@@ -62,6 +63,10 @@ struct Snapshot {
   double blocked_seconds = 0;
   std::uint64_t passthrough_dropped_bytes = 0;
 
+  Histogram batch_raw_bytes{shipper::kBatchByteBounds};
+  Histogram batch_wire_bytes{shipper::kBatchByteBounds};
+  std::uint64_t acknowledged_batches = 0;
+  std::uint64_t rejected_batches = 0;
   std::uint64_t queue_bytes = 0;
   std::uint64_t queue_batches = 0;
   double oldest_unsent_seconds = 0;
@@ -71,6 +76,7 @@ struct Snapshot {
   shipper::SenderStatistics sender;
 
   bool listening = false;
+  std::optional<Histogram> loop_lag;
   LogTime agent_started_at{};
 };
 

@@ -58,6 +58,8 @@ void WriteLog(JsonWriter& json, const Snapshot& s) {
   json.Field("collector_connected", s.collector_connected);
   json.Key("collector");
   s.collector_connected ? json.String(s.collector) : json.Null();
+  WriteTime(json, "connected_since", s.sender.connected_since);
+  WriteTime(json, "last_acknowledged_at", s.sender.last_ack);
   json.Key("last_error");
   s.sender.last_error.empty() ? json.Null() : json.String(s.sender.last_error);
   json.EndObject();

@@ -89,6 +89,7 @@ bool Queue::Reject(std::uint64_t sequence) {
   Item& item = sent_[sequence - first_sequence()];
   if (item.rejected) return true;
   item.rejected = true;
+  ++rejected_batches_;
   lines_ -= LinesOf(item.totals);
   Count(DropReason::kRejected, item.totals);
   // The markers it carried move on; but when an empty batch of markers alone is refused, sending

@@ -89,6 +89,7 @@ class Queue {
   std::uint64_t lines() const { return lines_; }
   std::uint64_t acknowledged_lines() const { return acknowledged_lines_; }
   std::uint64_t acknowledged_batches() const { return acknowledged_batches_; }
+  std::uint64_t rejected_batches() const { return rejected_batches_; }
   const DroppedByReason& dropped() const { return dropped_; }
   /// When the oldest waiting line was read.
   std::optional<SteadyTime> oldest_entry() const;
@@ -118,6 +119,7 @@ class Queue {
   std::uint64_t lines_ = 0;
   std::uint64_t acknowledged_lines_ = 0;
   std::uint64_t acknowledged_batches_ = 0;
+  std::uint64_t rejected_batches_ = 0;
   DroppedByReason dropped_{};
 };
 

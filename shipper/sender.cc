@@ -59,14 +59,17 @@ std::string_view SendErrorKindName(SendErrorKind kind) {
       return "protocol";
     case SendErrorKind::kRefused:
       return "refused";
+    case SendErrorKind::kRejected:
+      return "rejected";
   }
   return "unknown";
 }
 
 /// What lives as long as one connection.
 struct Sender::Link {
-  Link(std::unique_ptr<net::Connection> c, Queue& queue, const SessionOptions& options)
-      : session(queue, options), connection(std::move(c)) {}
+  Link(std::unique_ptr<net::Connection> c, Queue& queue, const SessionOptions& options,
+       SessionStatistics& statistics)
+      : session(queue, options, statistics), connection(std::move(c)) {}
 
   Session session;
   wire::FrameReader reader;
@@ -132,7 +135,8 @@ void Sender::OnConnectDone(Result<std::unique_ptr<net::Connection>> connection) 
          retry_.AfterFailure());
     return;
   }
-  link_ = std::make_unique<Link>(std::move(*connection), queue_, options_.session);
+  link_ = std::make_unique<Link>(std::move(*connection), queue_, options_.session,
+                                 statistics_.sessions);
   link_->connection->on_data = [this](std::string_view bytes) { OnData(bytes); };
   link_->connection->on_drained = [this] { Pump(); };
   link_->connection->on_close = [this](std::optional<Error> error) {
@@ -148,6 +152,7 @@ void Sender::OnData(std::string_view bytes) {
   link_->reader.Feed(bytes);
   bool was_connected = connected();
   const std::uint64_t settled = queue_.first_sequence();
+  const Answers answers{queue_.acknowledged_batches(), queue_.rejected_batches()};
   while (link_) {
     auto frame = link_->reader.Next();
     if (!frame) {
@@ -161,6 +166,7 @@ void Sender::OnData(std::string_view bytes) {
       OnWelcomed();
     }
   }
+  CountAnswers(answers);
   if (queue_.first_sequence() != settled && on_progress) on_progress();
   Pump();
   ArmTick();
@@ -204,10 +210,17 @@ void Sender::Perform(const Session::Actions& actions) {
 
 void Sender::OnWelcomed() {
   ++statistics_.connections;
+  statistics_.connected_since = clock_.Now();
   statistics_.last_error.clear();
   if (reported_error_.empty()) return;
   log::Info("connected to the collector again", {{"collector", link_->connection->peer()}});
   reported_error_.clear();
+}
+
+void Sender::CountAnswers(const Answers& before) {
+  if (queue_.acknowledged_batches() != before.acknowledged) statistics_.last_ack = clock_.Now();
+  statistics_.errors[static_cast<std::size_t>(SendErrorKind::kRejected)] +=
+      queue_.rejected_batches() - before.rejected;
 }
 
 void Sender::Pump() {
@@ -217,7 +230,6 @@ void Sender::Pump() {
       auto frame = link_->session.NextBatch(clock_.Steady());
       if (!frame) break;
       out += *frame;
-      ++statistics_.batches_sent;
     }
     if (out.empty()) return;
     statistics_.bytes_sent += out.size();
@@ -243,6 +255,8 @@ void Sender::WriteMetrics() {
 
 void Sender::EndLink(SendErrorKind kind, const std::string& reason) {
   const bool welcomed = link_->session.welcomed();
+  statistics_.batches_lost += link_->session.unanswered();
+  statistics_.connected_since.reset();
   link_.reset();
   tick_timer_.Stop();
   RetryPolicy::Attempt next = kind == SendErrorKind::kRefused ? retry_.AfterRefusal()

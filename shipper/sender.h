@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -19,6 +18,7 @@
 #include "shipper/queue.h"
 #include "shipper/retry_policy.h"
 #include "shipper/session.h"
+#include "shipper/statistics.h"
 
 namespace dunlin::shipper {
 
@@ -29,21 +29,6 @@ struct SenderOptions {
   RetryOptions retry;
   std::chrono::milliseconds connect_timeout = std::chrono::seconds(5);
   std::uint64_t jitter_seed = 0;
-};
-
-/// Why a connection, or an attempt at one, ended: dunlin_agent_send_errors_total{kind}.
-enum class SendErrorKind : std::uint8_t { kDns, kConnect, kTimeout, kReset, kProtocol, kRefused };
-inline constexpr std::array kSendErrorKinds{SendErrorKind::kDns,      SendErrorKind::kConnect,
-                                            SendErrorKind::kTimeout,  SendErrorKind::kReset,
-                                            SendErrorKind::kProtocol, SendErrorKind::kRefused};
-std::string_view SendErrorKindName(SendErrorKind kind);
-
-struct SenderStatistics {
-  std::uint64_t connections = 0;   // that were welcomed
-  std::uint64_t batches_sent = 0;  // sent again included
-  std::uint64_t bytes_sent = 0;    // of batch frames
-  std::array<std::uint64_t, kSendErrorKinds.size()> errors{};
-  std::string last_error;  // empty while connected
 };
 
 /// Keeps a connection to one of the collectors and moves batches from the queue over it: the driver
@@ -77,12 +62,17 @@ class Sender {
 
  private:
   struct Link;
+  struct Answers {
+    std::uint64_t acknowledged;
+    std::uint64_t rejected;
+  };
 
   void Connect(RetryPolicy::Attempt attempt);
   void OnConnectDone(Result<std::unique_ptr<net::Connection>> connection);
   void OnData(std::string_view bytes);
   void OnTick();
   void OnWelcomed();
+  void CountAnswers(const Answers& before);
   void Perform(const Session::Actions& actions);
   void Pump();
   void ArmTick();

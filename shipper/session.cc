@@ -109,11 +109,29 @@ std::optional<std::string_view> Session::NextBatch(SteadyTime now) {
   const bool again = cursor_ < queue_.next_sequence();
   if (!again && !queue_.has_unsent()) return std::nullopt;
   if (in_flight == 0) last_progress_ = now;  // the wait for the first acknowledgement starts here
-  if (again) return queue_.SentFrame(cursor_++);
+  if (again) {
+    CountSent(again, now);
+    return queue_.SentFrame(cursor_++);
+  }
   // One batch may always be on its way, whatever its size.
   if (in_flight > 0 && queue_.sent_bytes() >= options_.window_bytes) return std::nullopt;
+  CountSent(again, now);
   ++cursor_;
   return queue_.TakeUnsent();
+}
+
+void Session::CountSent(bool again, SteadyTime now) {
+  ++statistics_.batches_sent;
+  if (again) ++statistics_.batches_again;
+  sent_at_[cursor_ % sent_at_.size()] = now;
+}
+
+/// Those of the batches from `first` to `last` that were sent on this connection.
+void Session::CountAcknowledged(std::uint64_t first, std::uint64_t last, SteadyTime now) {
+  for (std::uint64_t sequence = first; sequence <= last && sequence < cursor_; ++sequence) {
+    statistics_.ack_latency.Observe(
+        std::chrono::duration<double>(now - sent_at_[sequence % sent_at_.size()]).count());
+  }
 }
 
 Session::Actions Session::OnWelcome(std::string_view payload, SteadyTime now) {
@@ -139,6 +157,7 @@ Session::Actions Session::OnWelcome(std::string_view payload, SteadyTime now) {
   if (welcome->max_unacknowledged_batches != 0) {
     window_batches_ = std::min(window_batches_, welcome->max_unacknowledged_batches);
   }
+  sent_at_.resize(window_batches_);
   state_ = State::kStreaming;
   welcomed_ = true;
   last_progress_ = now;
@@ -149,12 +168,14 @@ Session::Actions Session::OnWelcome(std::string_view payload, SteadyTime now) {
 Session::Actions Session::OnAck(std::string_view payload, SteadyTime now) {
   auto ack = wire::DecodeAck(payload);
   if (!ack) return CloseWith(Close::Kind::kProtocol, ack.error().message());
-  if (ack->sequence < queue_.first_sequence()) return {};  // a repetition
+  const std::uint64_t first = queue_.first_sequence();
+  if (ack->sequence < first) return {};  // a repetition
   // One sent on an earlier connection may become durable while it is being sent again.
   if (!queue_.Acknowledge(ack->sequence)) {
     return CloseWith(Close::Kind::kProtocol, Join("the collector acknowledged batch ",
                                                   ack->sequence, ", which was never sent"));
   }
+  CountAcknowledged(first, ack->sequence, now);
   last_progress_ = now;
   return {};
 }
@@ -174,6 +195,7 @@ Session::Actions Session::OnReject(std::string_view payload, SteadyTime now) {
 Session::Actions Session::OnSlowDown(std::string_view payload, SteadyTime now) {
   auto slow = wire::DecodeSlowDown(payload);
   if (!slow) return CloseWith(Close::Kind::kProtocol, slow.error().message());
+  ++statistics_.slow_downs;
   auto pause = std::min(std::chrono::milliseconds(slow->delay_ms), options_.max_pause);
   paused_until_ = now + pause;
   // The wait for acknowledgements begins again after the pause.

@@ -12,6 +12,7 @@
 #include "protocol/base/units.h"
 #include "protocol/wire/frame.h"
 #include "shipper/queue.h"
+#include "shipper/statistics.h"
 
 namespace dunlin::shipper {
 
@@ -67,8 +68,9 @@ class Session {
   using Action = std::variant<SendHello, SendPing, SendPong, SendMetrics, Close, Report>;
   using Actions = std::vector<Action>;
 
-  /// `queue` outlives the session.
-  Session(Queue& queue, SessionOptions options) : queue_(queue), options_(options) {}
+  /// Both given outlive the session.
+  Session(Queue& queue, SessionOptions options, SessionStatistics& statistics)
+      : queue_(queue), options_(options), statistics_(statistics) {}
 
   Actions OnConnected(SteadyTime now);
   Actions OnFrame(const wire::Frame& frame, SteadyTime now);
@@ -87,6 +89,10 @@ class Session {
   bool welcomed() const { return welcomed_; }
   /// When batches last became durable, or the welcome came.
   SteadyTime last_progress() const { return last_progress_; }
+  /// How many batches were sent on this connection and have no answer.
+  std::uint64_t unanswered() const {
+    return cursor_ > queue_.first_sequence() ? cursor_ - queue_.first_sequence() : 0;
+  }
 
  private:
   enum class State { kConnecting, kAwaitingWelcome, kStreaming, kClosed };
@@ -97,14 +103,18 @@ class Session {
   Actions OnSlowDown(std::string_view payload, SteadyTime now);
   Actions OnGoodbye(std::string_view payload);
   Actions CloseWith(Close::Kind kind, std::string reason);
-  bool awaiting_ack() const { return cursor_ > queue_.first_sequence(); }
+  void CountSent(bool again, SteadyTime now);
+  void CountAcknowledged(std::uint64_t first, std::uint64_t last, SteadyTime now);
+  bool awaiting_ack() const { return unanswered() > 0; }
 
   Queue& queue_;
   SessionOptions options_;
+  SessionStatistics& statistics_;
   State state_ = State::kConnecting;
   bool welcomed_ = false;
   std::uint64_t cursor_ = 1;  // the next batch to send on this connection
   std::uint32_t window_batches_ = 0;
+  std::vector<SteadyTime> sent_at_;  // of the batches in the window, by sequence modulo its size
   SteadyTime opened_{};
   SteadyTime last_heard_{};
   SteadyTime last_progress_{};

@@ -119,6 +119,8 @@ void Shipper::Seal() {
   wire::BatchHeader header;
   header.base_monotonic_ns = content.base_monotonic_ns;
   encoder_.AppendBatchFrame(encoded_, header, content.columns);
+  batch_raw_bytes_.Observe(static_cast<double>(content.columns.lines.size()));
+  batch_wire_bytes_.Observe(static_cast<double>(encoded_.size()));
   queue_.Push({std::string(encoded_), content.totals, content.first_entry, limited});
   had_room_ = queue_.has_room();
   sender_->OnQueued();

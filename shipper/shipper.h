@@ -14,6 +14,7 @@
 #include "shipper/batcher.h"
 #include "shipper/queue.h"
 #include "shipper/sender.h"
+#include "shipper/statistics.h"
 
 namespace dunlin::shipper {
 
@@ -66,6 +67,9 @@ class Shipper {
   LineAccount Account() const;
   const Batcher& batcher() const { return batcher_; }
   const Queue& queue() const { return queue_; }
+  /// Sizes of the batches as they were sealed: their lines, and the frames made of those.
+  const Histogram& batch_raw_bytes() const { return batch_raw_bytes_; }
+  const Histogram& batch_wire_bytes() const { return batch_wire_bytes_; }
   /// Null without a collector.
   const Sender* sender() const { return sender_.get(); }
   /// What the snapshots sent to the collector hold.
@@ -85,6 +89,8 @@ class Shipper {
   wire::BatchEncoder encoder_;
   std::string encoded_;  // reused; the queue gets a copy of the right size
   Queue queue_;
+  Histogram batch_raw_bytes_{kBatchByteBounds};
+  Histogram batch_wire_bytes_{kBatchByteBounds};
   net::Timer seal_timer_;
   net::Timer flushed_timer_;
   std::unique_ptr<Sender> sender_;

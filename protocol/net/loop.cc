@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::size_t kReadBufferBytes = 64_KiB;  // enough for a busy socket's every wake-up
 
+constexpr double kLagBounds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5};
+
 using Tasks = std::vector<std::function<void()>>;
 
 }  // namespace
@@ -38,7 +40,7 @@ struct Loop::Impl {
   }
 };
 
-Loop::Loop() : impl_(std::make_unique<Impl>()), raw_(&impl_->loop) {
+Loop::Loop() : impl_(std::make_unique<Impl>()), raw_(&impl_->loop), lag_(kLagBounds) {
   IgnoreBrokenPipes();
   Check(uv_loop_init(raw_) == 0, "cannot make an event loop");
   auto wake = std::make_unique<uv_async_t>();

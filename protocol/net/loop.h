@@ -5,6 +5,8 @@
 #include <memory>
 #include <span>
 
+#include "protocol/base/histogram.h"
+
 struct uv_loop_s;
 
 namespace dunlin::net {
@@ -33,6 +35,12 @@ class Loop {
   /// does not keep Run() going.
   void Post(std::function<void()> task);
 
+  /// How late timers have fired, in seconds: while a callback or the lack of a CPU held the thread,
+  /// sockets waited as long. Loop thread only.
+  const Histogram& lag() const { return lag_; }
+
+  /// For this folder only.
+  void NoteLag(double seconds) { lag_.Observe(seconds); }
   /// For this folder only.
   uv_loop_s* raw() { return raw_; }
   /// For this folder only: where every socket of this loop reads. The bytes are handed on before
@@ -43,6 +51,7 @@ class Loop {
   struct Impl;
   std::unique_ptr<Impl> impl_;
   uv_loop_s* raw_;
+  Histogram lag_;
 };
 
 /// Calls back once or repeatedly. The callback may destroy the timer. After the destructor it does

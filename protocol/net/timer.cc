@@ -25,10 +25,22 @@ std::uint64_t Positive(std::chrono::nanoseconds duration) {
 struct Timer::Impl {
   HandlePtr<uv_timer_t> handle;
   std::function<void()> on_fire;
+  Loop* loop = nullptr;
+  std::uint64_t due_ms = 0;  // on libuv's clock; zero: the next turn, which cannot be late
+
+  void NoteLag() {
+    if (due_ms == 0) return;
+    const std::uint64_t due_ns = due_ms * kNanosecondsPerMillisecond;
+    const std::uint64_t now_ns = uv_hrtime();
+    loop->NoteLag(now_ns > due_ns ? static_cast<double>(now_ns - due_ns) / 1e9 : 0);
+    if (uv_timer_get_repeat(handle.get()) != 0)
+      due_ms = uv_now(handle->loop) + uv_timer_get_repeat(handle.get());
+  }
 
   static void OnTimer(uv_timer_t* timer) {
     auto* impl = static_cast<Impl*>(timer->data);
     if (impl == nullptr) return;
+    impl->NoteLag();
     firing = true;
     CallStored(timer, impl->on_fire);
     firing = false;
@@ -41,6 +53,7 @@ Timer::Timer(Loop& loop, std::function<void()> on_fire) : impl_(std::make_unique
   impl_->handle.reset(handle.release());
   impl_->handle->data = impl_.get();
   impl_->on_fire = std::move(on_fire);
+  impl_->loop = &loop;
 }
 
 Timer::~Timer() = default;
@@ -50,12 +63,14 @@ void Timer::Start(std::chrono::nanoseconds delay, std::chrono::nanoseconds repea
   // libuv runs timers as long as one is due, so what a timer arms must be due later than now, or
   // sockets would never get their turn.
   std::uint64_t delay_ms = firing ? 1 : 0;
+  impl_->due_ms = 0;
   if (delay.count() > 0) {
     // The loop's clock stands still during a turn and drops what is below a millisecond; count from
     // the real time, up to the first tick that is late enough.
     std::uint64_t due_ms = CeilMilliseconds(uv_hrtime() + Positive(delay));
     std::uint64_t now_ms = uv_now(handle->loop);
     delay_ms = std::max(delay_ms, due_ms > now_ms ? due_ms - now_ms : 0);
+    impl_->due_ms = now_ms + delay_ms;
   }
   uv_timer_start(handle, Impl::OnTimer, delay_ms, CeilMilliseconds(Positive(repeat)));
 }

@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 
+#include "tests/agent/full_sample.h"
 #include "tests/support/catch.h"
 
 namespace dunlin::agent {
@@ -19,23 +20,6 @@ Snapshot Sample() {
   s.dropped[0] = {3, 30};
   s.collector_configured = true;
   return s;
-}
-
-/// A snapshot in which everything is known.
-Snapshot FullSample() {
-  Snapshot s = Sample();
-  s.last_exit = LastExit{.status = {.signal = SIGKILL}, .oom = true};
-  s.started_at = s.since;
-  s.backoff_seconds = 1;
-  return s;
-}
-
-ProcessUsage FullUsage() {
-  return {.cpu_seconds = 1, .resident_bytes = 2, .anonymous_bytes = 1, .open_descriptors = 4};
-}
-
-CgroupUsage FullContainer() {
-  return Cgroup(DUNLIN_SOURCE_DIR "/tests/agent/data/cgroup-v2").Read();
 }
 
 using Metrics = std::vector<wire::MetricFamily>;
@@ -97,11 +81,22 @@ TEST_CASE("what is not known is absent, not zero", "[agent][metrics]") {
   for (std::string_view name :
        {"process_resident_memory_bytes", "process_open_fds", "dunlin_agent_anonymous_memory_bytes",
         "dunlin_agent_last_exit_code", "dunlin_agent_last_exit_signal",
-        "dunlin_agent_start_time_seconds", "dunlin_agent_backoff_seconds"}) {
+        "dunlin_agent_start_time_seconds", "dunlin_agent_backoff_seconds",
+        "dunlin_agent_last_ack_seconds", "dunlin_agent_loop_lag_seconds"}) {
     CAPTURE(name);
     CHECK_FALSE(Has(families, name));
     CHECK(Has(MetricsOf(FullSample(), FullUsage(), FullContainer()), name));
   }
+}
+
+TEST_CASE("without a collector there is no shipping to tell of", "[agent][metrics]") {
+  Snapshot s = FullSample();
+  CHECK(Has(MetricsOf(s, {}, {}), "dunlin_agent_connected"));
+  CHECK(Has(MetricsOf(s, {}, {}), "dunlin_agent_batch_wire_bytes"));
+  s.collector_configured = false;
+  CHECK_FALSE(Has(MetricsOf(s, {}, {}), "dunlin_agent_connected"));
+  CHECK_FALSE(Has(MetricsOf(s, {}, {}), "dunlin_agent_batch_wire_bytes"));
+  CHECK(Has(MetricsOf(s, {}, {}), "dunlin_agent_lines_queued"));
 }
 
 TEST_CASE("a limit that is not set has no series", "[agent][metrics]") {

@@ -44,6 +44,21 @@ TEST_CASE("a delay counts from the call, not from the turn of the loop", "[net][
   CHECK(fired - start >= 10ms);
 }
 
+TEST_CASE("the loop counts how late timers fire", "[net][timer]") {
+  Loop loop;
+  Timer held_up(loop, [] {});
+  Timer busy(loop, [&] {
+    auto until = SteadyClock::now() + 60ms;
+    while (SteadyClock::now() < until) {
+    }
+  });
+  busy.Start(0ms);  // the next turn is never late
+  held_up.Start(10ms);
+  loop.Run();
+  CHECK(loop.lag().total() == 1);
+  CHECK(loop.lag().sum() >= 0.045);
+}
+
 TEST_CASE("timers fire in the order they are due", "[net][timer]") {
   Loop loop;
   std::vector<int> order;

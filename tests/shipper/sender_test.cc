@@ -67,7 +67,13 @@ TEST_CASE("batches reach the collector in order and are acknowledged", "[shipper
   CHECK(pair.collector.hellos[0].first_sequence == 1);
   CHECK(pair.collector.hellos[0].metrics_address == "10.1.2.3:18888");
   CHECK(pair.sender->connected());
-  CHECK(pair.sender->statistics().batches_sent == 200);
+  const SenderStatistics& statistics = pair.sender->statistics();
+  CHECK(statistics.sessions.batches_sent == 200);
+  CHECK(statistics.sessions.batches_again == 0);
+  CHECK(statistics.sessions.ack_latency.total() == 200);
+  CHECK(statistics.batches_lost == 0);
+  CHECK(statistics.last_ack);
+  CHECK(statistics.connected_since <= statistics.last_ack);
   CHECK_FALSE(pair.collector.failed());
 }
 
@@ -128,6 +134,8 @@ TEST_CASE("after a cut the same bytes are sent again from the last acknowledgeme
   }
   CHECK(pair.Errors(SendErrorKind::kReset) >= 1);
   CHECK(pair.sender->statistics().connections == 2);
+  CHECK(pair.sender->statistics().batches_lost == 4);
+  CHECK(pair.sender->statistics().sessions.batches_again == 4);
 }
 
 TEST_CASE("a lost acknowledgement does not send again what is durable", "[shipper][sender]") {
@@ -173,6 +181,8 @@ TEST_CASE("a rejected batch is counted and the next one follows", "[shipper][sen
   pair.Run([&] {
     return pair.queue.dropped()[static_cast<std::size_t>(DropReason::kRejected)].lines == 3;
   });
+  CHECK(pair.Errors(SendErrorKind::kRejected) == 1);
+  CHECK(pair.queue.rejected_batches() == 1);
   pair.Push(1);
   pair.Run([&] {
     return !pair.collector.arrivals.empty() && pair.collector.arrivals.back().sequence >= 3;

@@ -19,7 +19,7 @@ using Kind = Session::Close::Kind;
 /// A session with its queue, and the verbs of a collector.
 class Line {
  public:
-  explicit Line(SessionOptions options = {}) : session(queue, options) {
+  explicit Line(SessionOptions options = {}) : session(queue, options, statistics) {
     CHECK(session.OnConnected(clock.Steady()) == Actions{Session::SendHello{}});
   }
 
@@ -50,6 +50,7 @@ class Line {
 
   testing::ManualClock clock;
   Queue queue;
+  SessionStatistics statistics;
   Session session;
 
  private:
@@ -81,7 +82,7 @@ TEST_CASE("a new connection goes on from where the collector says", "[shipper][s
   CHECK(first.Send() == Sequences{1, 2, 3, 4, 5});
   first.Ack(1);
 
-  Session second(first.queue, {});
+  Session second(first.queue, {}, first.statistics);
   second.OnConnected(first.clock.Steady());
   wire::Welcome welcome;
   welcome.next_sequence = 3;  // the acknowledgement of 2 was lost
@@ -103,7 +104,7 @@ TEST_CASE("a collector that knows nothing gets everything still held", "[shipper
   line.Push(3);
   line.Send();
   line.Ack(2);
-  Session other(line.queue, {});
+  Session other(line.queue, {}, line.statistics);
   other.OnConnected(line.clock.Steady());
   std::string payload = wire::Encode(wire::Welcome{});
   other.OnFrame({FrameType::kWelcome, payload}, line.clock.Steady());
@@ -178,7 +179,7 @@ TEST_CASE("an acknowledgement may overtake what is being sent again", "[shipper]
   line.Welcome();
   line.Push(4);
   line.Send();
-  Session again(line.queue, {});
+  Session again(line.queue, {}, line.statistics);
   again.OnConnected(line.clock.Steady());
   std::string welcome = wire::Encode(wire::Welcome{});
   again.OnFrame({FrameType::kWelcome, welcome}, line.clock.Steady());
@@ -188,6 +189,55 @@ TEST_CASE("an acknowledgement may overtake what is being sent again", "[shipper]
   auto frame = again.NextBatch(line.clock.Steady());
   REQUIRE(frame);
   CHECK(DecodeFrame(*frame).header.sequence == 4);
+}
+
+TEST_CASE("what is sent, sent again and acknowledged is counted over sessions",
+          "[shipper][session]") {
+  Line line;
+  line.Welcome(1, 3);  // a window smaller than the number of batches, so places are used again
+  line.Push(5);
+  line.Send();
+  CHECK(line.session.unanswered() == 3);
+  line.clock.Advance(20ms);
+  line.Ack(2);
+  CHECK(line.session.unanswered() == 1);
+  line.Send();
+  line.clock.Advance(3s);
+  line.Ack(4);
+  const Histogram& latency = line.statistics.ack_latency;
+  CHECK(latency.total() == 4);
+  CHECK(latency.sum() == Approx(0.02 + 0.02 + 3.02 + 3));
+  CHECK(line.session.unanswered() == 1);
+
+  Session again(line.queue, {}, line.statistics);
+  again.OnConnected(line.clock.Steady());
+  std::string welcome = wire::Encode(wire::Welcome{});
+  again.OnFrame({FrameType::kWelcome, welcome}, line.clock.Steady());
+  again.NextBatch(line.clock.Steady());
+  CHECK(line.statistics.batches_sent == 6);
+  CHECK(line.statistics.batches_again == 1);
+  line.clock.Advance(1ms);
+  std::string ack = wire::Encode(wire::Ack{5});
+  again.OnFrame({FrameType::kAck, ack}, line.clock.Steady());
+  CHECK(latency.total() == 5);
+  // From the last time it was sent.
+  CHECK(latency.sum() == Approx(6.06 + 0.001));
+}
+
+TEST_CASE("an acknowledgement for an earlier connection has no latency here",
+          "[shipper][session]") {
+  Line line;
+  line.Welcome();
+  line.Push(4);
+  line.Send();
+  Session again(line.queue, {}, line.statistics);
+  again.OnConnected(line.clock.Steady());
+  std::string welcome = wire::Encode(wire::Welcome{});
+  again.OnFrame({FrameType::kWelcome, welcome}, line.clock.Steady());
+  again.NextBatch(line.clock.Steady());
+  std::string ack = wire::Encode(wire::Ack{3});
+  again.OnFrame({FrameType::kAck, ack}, line.clock.Steady());
+  CHECK(line.statistics.ack_latency.total() == 1);
 }
 
 TEST_CASE("a rejected batch is reported and the next ones follow", "[shipper][session]") {
@@ -217,6 +267,14 @@ TEST_CASE("slow down pauses new batches for that long", "[shipper][session]") {
   CHECK(line.Tick().empty());
   CHECK(line.session.deadline() > line.clock.Steady());
   CHECK(line.Send() == Sequences{1, 2});
+}
+
+TEST_CASE("every request for a pause is counted", "[shipper][session]") {
+  Line line;
+  line.Welcome();
+  line.Receive(FrameType::kSlowDown, wire::SlowDown{10, "busy"});
+  line.Receive(FrameType::kSlowDown, wire::SlowDown{10, "busy"});
+  CHECK(line.statistics.slow_downs == 2);
 }
 
 TEST_CASE("a pause is bounded, whatever the collector asks for", "[shipper][session]") {

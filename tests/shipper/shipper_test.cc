@@ -89,6 +89,11 @@ TEST_CASE("a batch leaves when it is full, without waiting for its age", "[shipp
   CHECK(rig.shipper->queue().batches() == 0);
   for (int i = 0; i < 140; ++i) rig.Write(std::string(1000, 'x') + "\n");
   CHECK(rig.shipper->queue().batches() == 1);
+  CHECK(rig.shipper->batch_raw_bytes().total() == 1);
+  CHECK(rig.shipper->batch_raw_bytes().sum() >= 128 * 1024);
+  // One line again and again: compressed it is nothing.
+  CHECK(rig.shipper->batch_wire_bytes().total() == 1);
+  CHECK(rig.shipper->batch_wire_bytes().sum() < 4096);
   rig.CheckIdentity();
 }
 

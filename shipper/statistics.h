@@ -1,0 +1,58 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "protocol/base/clock.h"
+#include "protocol/base/histogram.h"
+
+namespace dunlin::shipper {
+
+/// Why a connection, an attempt at one, or a batch came to nothing:
+/// dunlin_agent_send_errors_total{kind}.
+enum class SendErrorKind : std::uint8_t {
+  kDns,
+  kConnect,
+  kTimeout,
+  kReset,
+  kProtocol,
+  kRefused,   // the collector does not take this agent
+  kRejected,  // it will never store this batch
+};
+inline constexpr std::array kSendErrorKinds{SendErrorKind::kDns,      SendErrorKind::kConnect,
+                                            SendErrorKind::kTimeout,  SendErrorKind::kReset,
+                                            SendErrorKind::kProtocol, SendErrorKind::kRefused,
+                                            SendErrorKind::kRejected};
+std::string_view SendErrorKindName(SendErrorKind kind);
+
+/// Bounds of the sizes of batches, in bytes: from the one line of a quiet service to the largest
+/// batch that is configured.
+inline constexpr double kBatchByteBounds[] = {256,    1024,   4096,    16384,   65536,
+                                              131072, 262144, 1048576, 4194304, 16777216};
+/// Seconds: a collector in the same machine, one across a continent, one in trouble.
+inline constexpr double kAckLatencyBounds[] = {0.001, 0.005, 0.01, 0.025, 0.05, 0.1,
+                                               0.25,  0.5,   1,    2.5,   10,   30};
+
+/// What the sessions of one sender count, one after another.
+struct SessionStatistics {
+  std::uint64_t batches_sent = 0;   // sent again included
+  std::uint64_t batches_again = 0;  // of them: for the second time or more
+  std::uint64_t slow_downs = 0;     // times the collector asked for a pause
+  Histogram ack_latency{kAckLatencyBounds};
+};
+
+struct SenderStatistics {
+  std::uint64_t connections = 0;   // that were welcomed
+  std::uint64_t bytes_sent = 0;    // of batch frames
+  std::uint64_t batches_lost = 0;  // sent, and the connection ended before an answer
+  std::array<std::uint64_t, kSendErrorKinds.size()> errors{};
+  SessionStatistics sessions{};
+  std::optional<LogTime> connected_since{};  // while connected
+  std::optional<LogTime> last_ack{};
+  std::string last_error{};  // empty while connected
+};
+
+}  // namespace dunlin::shipper

@@ -420,13 +420,14 @@ void Agent::RunHook(Hook hook) {
   }
   auto& child = std::get<net::ChildProcess>(spawned);
   hook_ = child.pid;
-  child_exits_.Await(hook_, [this, hook](net::ExitStatus status) { OnHookEnded(hook, status); });
+  running_hook_ = hook;
+  child_exits_.Await(hook_, [this](net::ExitStatus status) { OnHookEnded(status); });
   captures_.Open(child);
 }
 
 void Agent::EndHook() {
   if (hook_ == 0) return;
-  log::Warn("a hook was ended before its time was up or because it was", {{"pid", hook_}});
+  log::Warn("a hook was ended before it was done", {{"hook", HookName(running_hook_)}});
   child_exits_.Ignore(hook_);
   // Not reaped yet, so the number is its own.
   kill(-std::exchange(hook_, 0), SIGKILL);
@@ -484,10 +485,11 @@ void Agent::OnProcessEnded(pid_t pid, net::ExitStatus status) {
   }
 }
 
-void Agent::OnHookEnded(Hook hook, net::ExitStatus status) {
+void Agent::OnHookEnded(net::ExitStatus status) {
   hook_ = 0;
   if (status.ShellCode() != 0) {
-    log::Fail("a hook has failed", {{"hook", HookName(hook)}, {"exit_code", status.ShellCode()}});
+    log::Fail("a hook has failed",
+              {{"hook", HookName(running_hook_)}, {"exit_code", status.ShellCode()}});
   }
   Perform(supervisor_.OnHookEnded(status, clock_.Steady()));
 }
@@ -544,7 +546,9 @@ Snapshot Agent::TakeSnapshot() const {
   s.pid = tree_ ? tree_->leader() : 0;
   s.ready = probes_.ready() && !draining_;
   s.probes = probes_.Reports();
-  if (auto exit = supervisor_.exit_status()) s.last_exit = {*exit, supervisor_.out_of_memory(), ended_at_};
+  if (auto exit = supervisor_.exit_status()) {
+    s.last_exit = {*exit, supervisor_.out_of_memory(), ended_at_};
+  }
   s.restarts = supervisor_.restarts();
   if (supervisor_.state() == Supervisor::State::kBackingOff) {
     const auto left = *supervisor_.deadline() - clock_.Steady();

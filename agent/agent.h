@@ -89,7 +89,7 @@ class Agent {
 
   void OnReaped(pid_t pid, net::ExitStatus status);
   void OnProcessEnded(pid_t pid, net::ExitStatus status);
-  void OnHookEnded(Hook hook, net::ExitStatus status);
+  void OnHookEnded(net::ExitStatus status);
   void OnChunk();
   void OnDead();
   Snapshot TakeSnapshot() const;
@@ -123,7 +123,8 @@ class Agent {
 
   net::Descriptor process_input_;  // with --stdin pipe, while the process runs
   pid_t hook_ = 0;                 // while one runs
-  pid_t parent_;                   // of the agent, when its end matters
+  Hook running_hook_ = Hook::kPreStart;
+  pid_t parent_;  // of the agent, when its end matters
   Supervisor::State state_ = Supervisor::State::kStarting;
   LogTime state_since_;
   std::optional<LogTime> started_at_;

@@ -138,7 +138,8 @@ std::string OomScoreOf(const SpawnOptions& options) {
   char text[16];
   const ssize_t size = file ? read(file.get(), text, sizeof text) : -1;
   if (size <= 0) return {};
-  const auto own = ParseInteger<int>(Trim({text, static_cast<std::size_t>(size)}));
+  // A number and a newline.
+  const auto own = ParseInteger<int>({text, static_cast<std::size_t>(size) - 1});
   constexpr int kMost = 1000;
   if (!own) return {};
   return Join(std::min(kMost, *own + options.oom_score_raise));

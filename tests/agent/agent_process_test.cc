@@ -40,6 +40,24 @@ TEST_CASE("a command that cannot run gives 127 or 126, and a line that says why 
     CHECK(run.Wait() == 127);
     CHECK(run.collector.Text(Output::kStderr).find("/no/such/program") != std::string::npos);
   }
+  SECTION("without its interpreter") {
+    testing::TempDir folder;
+    const std::string script = folder.path() + "/script";
+    std::ofstream(script) << "#!/no/such/interpreter\n";
+    REQUIRE(chmod(script.c_str(), 0755) == 0);
+    run.Start({script});
+    CHECK(run.Wait() == 127);
+    CHECK(run.collector.Text(Output::kStderr).find("interpreter") != std::string::npos);
+  }
+  SECTION("of no known format") {
+    testing::TempDir folder;
+    const std::string file = folder.path() + "/file";
+    std::ofstream(file) << "\1\2\3\4";
+    REQUIRE(chmod(file.c_str(), 0755) == 0);
+    run.Start({file});
+    CHECK(run.Wait() == 126);
+    CHECK(run.collector.Text(Output::kStderr).find("format") != std::string::npos);
+  }
   SECTION("not executable") {
     run.Start({"/etc/passwd"});
     CHECK(run.Wait() == 126);
@@ -73,7 +91,6 @@ TEST_CASE("every signal that can be passed on reaches the process", "[agent][pro
       case SIGABRT:
       case SIGTRAP:
       case SIGSYS:
-      case SIGPIPE:
       case SIGTERM:  // a stop
       case SIGINT:
       case SIGUSR2:  // the end
@@ -88,6 +105,7 @@ TEST_CASE("every signal that can be passed on reaches the process", "[agent][pro
   }
   run.Signal(SIGUSR2);
   CHECK(run.Wait() == 12);
+  CHECK(run.out == want + "12\n");  // each of them once
 }
 
 TEST_CASE("a term stops the process in good order", "[agent][process]") {

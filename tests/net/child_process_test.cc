@@ -106,6 +106,50 @@ TEST_CASE("a child without input reads an end, not what is meant for others", "[
   CHECK_THAT(child.output, Catch::Matchers::EndsWith("after\n"));
 }
 
+TEST_CASE("a child reads what is written to its input, and its end", "[net][child]") {
+  SpawnOptions options = Shell("echo again < /dev/stdin; cat; echo end");
+  options.input = ChildInput::kPipe;
+  if (geteuid() == 0) options.uid = options.gid = 65534;
+  auto spawned = Spawn(options);
+  REQUIRE(std::holds_alternative<ChildProcess>(spawned));
+  auto& child = std::get<ChildProcess>(spawned);
+  CHECK((fcntl(child.standard_input.get(), F_GETFL) & O_NONBLOCK) != 0);
+  REQUIRE(write(child.standard_input.get(), "line\n", 5) == 5);
+  child.standard_input.Reset();
+  Loop loop;
+  PipeReader output(loop, std::move(child.standard_output));
+  RunUntil(loop, [&] { return output.at_end(); });
+  CHECK(output.text() == "again\nline\nend\n");
+  waitpid(child.pid, nullptr, 0);
+}
+
+TEST_CASE("inherited outputs are ours, unchanged", "[net][child]") {
+  std::string seen = InForkedProcess([] {
+    int fds[2];
+    if (pipe(fds) != 0) return std::string("no pipe");
+    dup2(fds[1], STDOUT_FILENO);
+    SpawnOptions options =
+        Shell("echo through; grep flags /proc/self/fdinfo/1 | tr -d '[:space:]'");
+    options.output = ChildOutput::kInherit;
+    auto spawned = Spawn(options);
+    auto& child = std::get<ChildProcess>(spawned);
+    waitpid(child.pid, nullptr, 0);
+    char buffer[256];
+    const ssize_t size = read(fds[0], buffer, sizeof buffer);
+    std::string text(buffer, static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+    return text + (child.standard_output || child.standard_error ? "piped" : "");
+  });
+  CHECK(seen == "through\nflags:01");
+}
+
+TEST_CASE("a child may be made the kernel's choice when memory is short", "[net][child]") {
+  SpawnOptions options = Shell("cat /proc/$PPID/oom_score_adj /proc/self/oom_score_adj");
+  options.oom_score_raise = 100;
+  auto child = RunChild(options);
+  const int own = std::stoi(child.output);
+  CHECK(std::stoi(child.output.substr(child.output.find('\n'))) == std::min(own + 100, 1000));
+}
+
 TEST_CASE("merged outputs keep their order in one pipe", "[net][child]") {
   auto options = Shell("for i in 1 2 3; do echo o$i; echo e$i >&2; done");
   options.merge_outputs = true;

@@ -84,6 +84,41 @@ TEST_CASE("orphans handed down are reaped beside the child", "[net][reaper]") {
   CHECK(got.begin()->second == 5);
 }
 
+TEST_CASE("an orphan that ends just before the child is not taken for it", "[net][reaper]") {
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  Loop loop;
+  std::map<pid_t, int> got;
+  Reaper reaper(loop, [&](pid_t pid, ExitStatus status) { got[pid] = status.code; });
+  const pid_t child = fork();
+  if (child == 0) {
+    // The orphan's parent is gone before the orphan is, and that before this child.
+    int gone[2];
+    if (pipe(gone) != 0) _exit(90);
+    const pid_t between = fork();
+    if (between == 0) {
+      const pid_t parent = getpid();
+      if (fork() == 0) {
+        close(gone[0]);
+        while (getppid() == parent) usleep(1000);
+        _exit(5);
+      }
+      _exit(4);
+    }
+    close(gone[1]);
+    waitpid(between, nullptr, 0);
+    char byte;
+    [[maybe_unused]] ssize_t end = read(gone[0], &byte, 1);
+    _exit(3);
+  }
+  AwaitEnd(child);
+  RunUntil(loop, [&] { return got.size() == 2; });
+  prctl(PR_SET_CHILD_SUBREAPER, 0);
+  CHECK(got[child] == 3);
+  got.erase(child);
+  CHECK(got.begin()->second == 5);
+  CHECK(NoChildrenLeft());
+}
+
 TEST_CASE("a child is still a zombie while its exit is told", "[net][reaper]") {
   Loop loop;
   bool zombie = false;

@@ -1,6 +1,7 @@
 #include "protocol/net/signals.h"
 
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <optional>
@@ -78,6 +79,47 @@ TEST_CASE("a signal watcher destroyed before its delivery is not called", "[net]
   }
   loop.Run();
   CHECK(seen == 0);
+}
+
+TEST_CASE("a SIGPIPE that somebody sends is told from those of our own writes", "[net][signals]") {
+  Loop loop;
+  int seen = 0;
+  {
+    SignalWatcher watcher(loop, SIGPIPE, [&](int got) {
+      CHECK(got == SIGPIPE);
+      ++seen;
+    });
+    int fds[2];
+    REQUIRE(pipe(fds) == 0);
+    close(fds[0]);
+    for (int i = 0; i < 10; ++i) CHECK(write(fds[1], "x", 1) == -1);
+    close(fds[1]);
+    for (int i = 1; i <= 2; ++i) {
+      const pid_t other = fork();
+      if (other == 0) _exit(kill(getppid(), SIGPIPE));
+      RunUntil(loop, [&] { return seen == i; });
+      waitpid(other, nullptr, 0);
+    }
+  }
+  CHECK(seen == 2);
+  struct sigaction action;
+  REQUIRE(sigaction(SIGPIPE, nullptr, &action) == 0);
+  CHECK(action.sa_handler == SIG_IGN);
+}
+
+TEST_CASE("a signal that is held back reaches the watcher that comes later", "[net][signals]") {
+  sigset_t before;
+  pthread_sigmask(SIG_SETMASK, nullptr, &before);
+  HoldSignals();
+  kill(getpid(), SIGUSR1);
+  Loop loop;
+  int seen = 0;
+  SignalWatcher watcher(loop, SIGUSR1, [&](int) { ++seen; });
+  RunUntil(loop, [&] { return seen == 1; });
+  ReleaseSignals();
+  sigset_t now;
+  pthread_sigmask(SIG_SETMASK, &before, &now);
+  CHECK(sigismember(&now, SIGTERM) == 0);
 }
 
 TEST_CASE("a process with a loop survives writing to a closed pipe", "[net][signals]") {

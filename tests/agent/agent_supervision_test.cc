@@ -1,0 +1,290 @@
+// How the agent looks after its process and what that leaves behind, below another init.
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <string>
+
+#include "tests/agent/agent_run.h"
+#include "tests/agent/processes.h"
+#include "tests/support/catch.h"
+#include "tests/support/temp_dir.h"
+
+namespace dunlin {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::AgentRun;
+using testing::ChildrenOf;
+using testing::Lives;
+using wire::Output;
+
+bool Has(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// A shell script in the place of the process.
+void StartScript(AgentRun& run, const std::string& script) { run.Start({"/bin/sh", "-c", script}); }
+
+void AddFlags(AgentRun& run, std::initializer_list<const char*> flags) {
+  run.flags.insert(run.flags.end(), flags.begin(), flags.end());
+}
+
+/// The value of a line such as "SigIgn:\t0000000000001000".
+std::uint64_t SignalMask(const std::string& status, const std::string& name) {
+  std::size_t at = status.find(name + ":");
+  REQUIRE(at != std::string::npos);
+  return std::strtoull(status.c_str() + at + name.size() + 1, nullptr, 16);
+}
+
+std::uint64_t Bit(int signal) { return std::uint64_t{1} << (signal - 1); }
+
+TEST_CASE("a process that ends at once is noticed every time", "[agent][supervision]") {
+  for (int i = 0; i < 10; ++i) {
+    AgentRun run;
+    run.StartWorkload({"exit", "3"});
+    CHECK(run.Wait() == 3);
+  }
+}
+
+TEST_CASE("orphans come to an agent that is not process 1 and are reaped", "[agent][supervision]") {
+  AgentRun run;
+  run.StartWorkload({"daemons", "20"});
+  run.WaitForOutput("ready\n");
+  run.RunUntil([&] {
+    return AgentRun::Metric(run.Get("/metrics"), "dunlin_agent_orphans_reaped_total") == 20;
+  });
+  CHECK(ChildrenOf(run.pid).size() == 1);
+  run.Signal(SIGTERM);
+  CHECK(run.Wait() == 143);
+}
+
+TEST_CASE("a rewritten signal arrives as the other one, and a term remains a stop",
+          "[agent][supervision]") {
+  AgentRun run;
+  AddFlags(run, {"--rewrite-signal", "TERM=QUIT", "--rewrite-signal", "HUP=none",
+                 "--rewrite-signal", "USR1=WINCH", "--stop-grace", "2s"});
+  run.StartWorkload({"print-signals"});
+  run.WaitForOutput("ready\n");
+  run.Signal(SIGHUP);
+  run.Signal(SIGUSR1);
+  run.WaitForOutput("28\n");
+  run.Signal(SIGTERM);
+  run.WaitForOutput("3\n");
+  CHECK(run.Wait() == 137);  // it ignored the stop
+  CHECK(Has(run.out, "ready\n28\n3\n"));
+}
+
+TEST_CASE("the process has an empty signal mask and the dispositions that the agent was given",
+          "[agent][supervision]") {
+  AgentRun run;
+  run.launcher = {"/bin/sh", "-c", "trap '' HUP USR2; exec \"$@\"", "sh"};
+  run.Start({"cat", "/proc/self/status"});
+  CHECK(run.Wait() == 0);
+  CHECK(SignalMask(run.out, "SigBlk") == 0);
+  CHECK(SignalMask(run.out, "SigCgt") == 0);
+  CHECK((SignalMask(run.out, "SigIgn") & (Bit(SIGHUP) | Bit(SIGUSR2))) ==
+        (Bit(SIGHUP) | Bit(SIGUSR2)));
+  CHECK((SignalMask(run.out, "SigIgn") & (Bit(SIGPIPE) | Bit(SIGTTIN) | Bit(SIGTTOU))) == 0);
+}
+
+TEST_CASE("a pipeline in the process ends by SIGPIPE as usual", "[agent][supervision]") {
+  AgentRun run;
+  StartScript(run, "(yes; echo $? >&2) | head -1");
+  CHECK(run.Wait() == 0);
+  CHECK(run.out == "y\n");
+  CHECK(Has(run.err, "141\n"));
+}
+
+TEST_CASE("an exit code is remapped", "[agent][supervision]") {
+  AgentRun run;
+  AddFlags(run, {"--remap-exit", "143=0", "--remap-exit", "3=4"});
+  SECTION("of a death by signal") {
+    run.StartWorkload({"wait"});
+    run.WaitForOutput("ready\n");
+    run.Signal(SIGTERM);
+    CHECK(run.Wait() == 0);
+  }
+  SECTION("of an exit") {
+    run.StartWorkload({"exit", "3"});
+    CHECK(run.Wait() == 4);
+  }
+}
+
+TEST_CASE("a worker of the group that needs time to stop is waited for", "[agent][supervision]") {
+  AgentRun run;
+  StartScript(run,
+              "sh -c 'trap \"sleep 1; echo drained; exit 0\" TERM; echo ready;"
+              "       while :; do sleep 0.05; done' &"
+              "trap 'exit 4' TERM; while :; do sleep 0.05; done");
+  run.WaitForOutput("ready\n");
+  run.Signal(SIGTERM);
+  CHECK(run.Wait() == 4);
+  CHECK(Has(run.out, "drained\n"));
+}
+
+TEST_CASE("without waiting for all, a worker that takes its time is not waited for",
+          "[agent][supervision]") {
+  AgentRun run;
+  AddFlags(run, {"--wait-for-all", "off", "--stop-grace", "60s"});
+  StartScript(run,
+              "sh -c 'trap \"\" TERM; echo worker $$; while :; do sleep 0.05; done' &"
+              "trap 'exit 4' TERM; while :; do sleep 0.05; done");
+  run.WaitForOutput("\n");
+  const pid_t worker = std::stoi(run.out.substr(run.out.find(' ')));
+  const auto begin = SystemClock().Steady();
+  run.Signal(SIGTERM);
+  CHECK(run.Wait() == 4);
+  CHECK(run.ended - begin < 30s);
+  run.RunUntil([&] { return !Lives(worker); });
+}
+
+TEST_CASE("a worker that ignores the stop is killed within the one deadline",
+          "[agent][supervision]") {
+  AgentRun run;
+  AddFlags(run, {"--stop-grace", "4s"});
+  const bool other_session = GENERATE(false, true);
+  StartScript(run, std::string(other_session ? "setsid " : "") +
+                       "sh -c 'trap \"\" TERM; echo worker $$; while :; do sleep 0.05; done' &"
+                       "trap 'exit 4' TERM; while :; do sleep 0.05; done");
+  run.WaitForOutput("\n");
+  const pid_t worker = std::stoi(run.out.substr(run.out.find(' ')));
+  const auto begin = SystemClock().Steady();
+  run.Signal(SIGTERM);
+  CHECK(run.Wait() == 4);
+  CHECK(run.ended - begin >= 1950ms);
+  CHECK(run.ended - begin < 4s);
+  CHECK_FALSE(Lives(worker));
+}
+
+TEST_CASE("an own-session descendant is told to end when the process has ended by itself",
+          "[agent][supervision]") {
+  AgentRun run;
+  StartScript(run,
+              "setsid sh -c 'trap \"echo told; exit 0\" TERM; echo ready >&2;"
+              "              while :; do sleep 0.05; done' &"
+              // Not before the trap is set.
+              "sleep 1; exit 5");
+  CHECK(run.Wait() == 5);
+  CHECK(run.out == "told\n");
+}
+
+TEST_CASE("stopping the leader only, its workers get no signal from the agent",
+          "[agent][supervision]") {
+  AgentRun run;
+  AddFlags(run, {"--stop-mode", "leader"});
+  StartScript(run,
+              "sh -c 'trap \"echo told\" TERM; trap \"echo released; exit 0\" USR1; echo ready;"
+              "       while :; do sleep 0.05; done' & worker=$!;"
+              "trap 'sleep 0.3; kill -USR1 $worker; wait $worker; exit 5' TERM;"
+              "while :; do sleep 0.05; done");
+  run.WaitForOutput("ready\n");
+  run.Signal(SIGTERM);
+  CHECK(run.Wait() == 5);
+  CHECK(run.out == "ready\nreleased\n");
+}
+
+TEST_CASE("a stop during the start is not lost", "[agent][supervision]") {
+  for (int i = 0; i < 10; ++i) {
+    AgentRun run;
+    run.StartWorkload({"wait"});
+    // Sooner or later within the start: the pause is what is tried, not what is waited for.
+    usleep(static_cast<useconds_t>(i) * 2000);
+    run.Signal(SIGTERM);
+    CHECK(run.Wait() == 143);
+  }
+}
+
+TEST_CASE("the end of the agent's parent stops the process", "[agent][supervision]") {
+  AgentRun run;
+  AddFlags(run, {"--parent-death", "USR1", "--stop-grace", "2s"});
+  run.launcher = {"/bin/sh", "-c", "\"$@\" & read nothing; wait", "sh"};
+  run.StartWorkload({"print-signals"});
+  run.WaitForOutput("ready\n");
+  REQUIRE(ChildrenOf(run.pid).size() == 1);
+  const pid_t agent = ChildrenOf(run.pid)[0];
+  run.Signal(SIGKILL);
+  run.WaitForOutput("10\n");
+  // The process does not end on it, so it is killed in time.
+  run.RunUntil([&] { return !Lives(agent); });
+}
+
+TEST_CASE("descriptors that the agent inherits do not reach the process", "[agent][supervision]") {
+  AgentRun run;
+  run.launcher = {"/bin/sh", "-c",
+                  "exec 3</dev/null 4<&3 5<&3 6<&3 7<&3 8<&3 9<&3; "
+                  "ulimit -n $(ulimit -H -n); exec \"$@\"",
+                  "sh"};
+  run.StartWorkload({"inspect"});
+  CHECK(run.Wait() == 0);
+  CHECK(Has(run.out, "3 descriptors\n"));
+}
+
+TEST_CASE("piped input is the process's, to its end", "[agent][supervision]") {
+  AgentRun run;
+  run.launcher = {"/bin/sh", "-c", "printf 'one\\ntwo\\n' | \"$@\"", "sh"};
+  run.StartWorkload({"copy-input"});
+  CHECK(run.Wait() == 0);
+  CHECK(run.out == "one\ntwo\nend of input\n");
+}
+
+TEST_CASE("with a terminal the process is its foreground group and sees it change",
+          "[agent][supervision]") {
+  AgentRun run;
+  net::Descriptor master(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+  REQUIRE(master);
+  REQUIRE(grantpt(master.get()) == 0);
+  REQUIRE(unlockpt(master.get()) == 0);
+  const std::string name = ptsname(master.get());
+  std::vector<std::string> words{DUNLIN_AGENT_BINARY};
+  words.insert(words.end(), run.flags.begin(), run.flags.end());
+  words.insert(words.end(), {"--", DUNLIN_WORKLOAD_BINARY, "terminal"});
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  run.pid = fork();
+  if (run.pid == 0) {
+    setsid();
+    const int terminal = open(name.c_str(), O_RDWR);  // becomes the controlling one
+    for (int fd = 0; fd <= 2; ++fd) dup2(terminal, fd);
+    execv(arguments[0], arguments.data());
+    _exit(99);
+  }
+  REQUIRE(run.pid > 0);
+  REQUIRE(fcntl(master.get(), F_SETFL, O_NONBLOCK) == 0);
+  std::string shown;
+  auto wait_for = [&](std::string_view text) {
+    run.RunUntil([&] {
+      char buffer[1024];
+      const ssize_t got = read(master.get(), buffer, sizeof buffer);
+      if (got > 0) shown.append(buffer, static_cast<std::size_t>(got));
+      return Has(shown, text);
+    });
+  };
+  wait_for("terminal terminal terminal foreground");
+  const winsize size{.ws_row = 31, .ws_col = 97, .ws_xpixel = 0, .ws_ypixel = 0};
+  REQUIRE(ioctl(master.get(), TIOCSWINSZ, &size) == 0);
+  wait_for("97x31");
+  CHECK(Has(run.Get("/v1/status"), "\"tty\""));
+  CHECK(run.collector.durable_lines() == 0);
+  REQUIRE(write(master.get(), "word\n", 5) == 5);
+  wait_for("word\r\nword");  // its echo, and what the process read
+  REQUIRE(write(master.get(), "\x04", 1) == 1);
+  wait_for("end of input");
+  run.RunUntil([&] { return run.exit.has_value(); });
+  CHECK(run.exit->ShellCode() == 0);
+}
+
+TEST_CASE("the process is the kernel's choice before the agent", "[agent][supervision]") {
+  AgentRun run;
+  StartScript(run, "cat /proc/$PPID/oom_score_adj /proc/self/oom_score_adj");
+  CHECK(run.Wait() == 0);
+  const int agent = std::stoi(run.out);
+  const int process = std::stoi(run.out.substr(run.out.find('\n') + 1));
+  CHECK((process > agent || agent == 1000));
+}
+
+}  // namespace
+}  // namespace dunlin

@@ -1,7 +1,6 @@
 #include "agent/probe_line_matcher.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 namespace dunlin::agent {
@@ -17,50 +16,60 @@ LineMatcher::LineMatcher(const LinePattern& pattern)
 void LineMatcher::Build() {
   states_.clear();
   transitions_.clear();
-  Remember(MakeState({pattern_.first_step()}, Place::kLineStart));
+  auto steps = StepsFrom({pattern_.first_step()}, Place::kLineStart);
+  found_in_any_line_ = !steps;
+  Remember(std::move(steps).value_or(std::vector<std::uint16_t>()));
 }
 
 void LineMatcher::BeginLine() {
   state_ = 0;
   line_bytes_ = 0;
-  // Nothing needs to be read for what is found in front of the first byte, but there has to be a
-  // line: it counts with its first byte.
   decided_ = false;
 }
 
 unsigned LineMatcher::Feed(std::string_view chunk) {
   unsigned lines = 0;
-  std::size_t at = 0;
-  while (at < chunk.size()) {
-    if (decided_) {
-      const void* end = std::memchr(chunk.data() + at, '\n', chunk.size() - at);
-      if (end == nullptr) return lines;
-      at = static_cast<std::size_t>(static_cast<const char*>(end) - chunk.data()) + 1;
-      BeginLine();
-      continue;
-    }
-    const auto byte = static_cast<unsigned char>(chunk[at++]);
-    if (byte == '\n') {
-      const bool found = line_bytes_ == 0 ? found_in_empty_line_ : states_[state_].ends_found;
-      lines += found ? 1 : 0;
-      BeginLine();
-      continue;
-    }
-    if (line_bytes_ == 0 && states_[0].found) {
-      ++lines;
-      decided_ = true;
-      continue;
-    }
-    ++line_bytes_;
-    const std::size_t slot = state_ * pattern_.class_count() + pattern_.ClassOf(byte);
-    StateIndex next = transitions_[slot];
-    if (next == kUnknown) next = Follow(state_, byte);
-    state_ = next;
-    const State& state = states_[next];
-    lines += state.found ? 1 : 0;
-    decided_ = state.found || state.steps.empty() || line_bytes_ == kMaxMatchedBytes;
+  while (!chunk.empty()) {
+    if (!decided_) lines += FeedUndecided(chunk) ? 1 : 0;
+    if (!decided_) continue;
+    const std::size_t end = chunk.find('\n');
+    if (end == std::string_view::npos) return lines;
+    chunk.remove_prefix(end + 1);
+    BeginLine();
   }
   return lines;
+}
+
+/// Takes bytes of the line until it is decided or has ended. True when the expression is found.
+bool LineMatcher::FeedUndecided(std::string_view& chunk) {
+  if (chunk[0] == '\n' && line_bytes_ == 0) {
+    chunk.remove_prefix(1);
+    return found_in_empty_line_;
+  }
+  const std::size_t size = std::min(chunk.size(), kMaxMatchedBytes - line_bytes_);
+  std::size_t at = 0;
+  StateIndex next = found_in_any_line_ ? kFound : state_;
+  // One look-up a byte, as long as it leads to a state that is known.
+  const StateIndex* const transitions = transitions_.data();
+  const std::size_t classes = pattern_.class_count();
+  while (next < kHopeless && at < size && chunk[at] != '\n') {
+    state_ = next;
+    next = transitions[state_ * classes + pattern_.ClassOf(static_cast<unsigned char>(chunk[at]))];
+    ++at;
+  }
+  if (next == kUnknown) next = Follow(state_, static_cast<unsigned char>(chunk[at - 1]));
+  line_bytes_ += at;
+  if (next >= kHopeless || line_bytes_ == kMaxMatchedBytes) {
+    decided_ = true;
+    chunk.remove_prefix(at);
+    return next == kFound;
+  }
+  state_ = next;
+  const bool ended = at < size && chunk[at] == '\n';
+  chunk.remove_prefix(ended ? at + 1 : at);
+  const bool found = ended && states_[state_].ends_found;
+  if (ended) BeginLine();
+  return found;
 }
 
 LineMatcher::StateIndex LineMatcher::Follow(StateIndex from, unsigned char byte) {
@@ -70,37 +79,41 @@ LineMatcher::StateIndex LineMatcher::Follow(StateIndex from, unsigned char byte)
     const Step& step = pattern_.steps()[index];
     if (step.kind == Step::Kind::kByte && pattern_.Passes(step, byte)) begins.push_back(step.next);
   }
-  State state = MakeState(std::move(begins), Place::kWithin);
-  if (states_.size() == kMaxStates) {
-    Build();
-    return Remember(std::move(state));
+  auto steps = StepsFrom(begins, Place::kWithin);
+  StateIndex to = kFound;
+  if (steps && steps->empty()) {
+    to = kHopeless;
+  } else if (steps) {
+    if (states_.size() == kMaxStates) {
+      Build();
+      return Remember(std::move(*steps));
+    }
+    to = Remember(std::move(*steps));
   }
-  const StateIndex to = Remember(std::move(state));
   transitions_[from * pattern_.class_count() + pattern_.ClassOf(byte)] = to;
   return to;
 }
 
-LineMatcher::StateIndex LineMatcher::Remember(State state) {
-  // The first one is of another place: a line may not have ended there yet.
+LineMatcher::StateIndex LineMatcher::Remember(std::vector<std::uint16_t> steps) {
+  // The first one is of another place: no byte leads back to a line's start.
   for (std::size_t i = 1; i < states_.size(); ++i) {
-    if (states_[i].steps == state.steps && states_[i].found == state.found) {
-      return static_cast<StateIndex>(i);
-    }
+    if (states_[i].steps == steps) return static_cast<StateIndex>(i);
   }
-  states_.push_back(std::move(state));
+  const bool ends_found = EndsFound(steps, Place::kLineEnd);
+  states_.push_back({std::move(steps), ends_found});
   transitions_.resize(states_.size() * pattern_.class_count(), kUnknown);
   return static_cast<StateIndex>(states_.size() - 1);
 }
 
-LineMatcher::State LineMatcher::MakeState(std::vector<std::uint16_t> begins, Place place) {
-  State state;
+std::optional<std::vector<std::uint16_t>> LineMatcher::StepsFrom(
+    const std::vector<std::uint16_t>& begins, Place place) {
+  std::vector<std::uint16_t> steps;
+  bool found = false;
   std::fill(seen_.begin(), seen_.end(), false);
-  for (std::uint16_t begin : begins) Close(begin, place, state.steps, state.found);
-  // Nothing is asked of a state in which the expression has been found.
-  if (state.found) state.steps.clear();
-  std::sort(state.steps.begin(), state.steps.end());
-  state.ends_found = state.found || EndsFound(state.steps, Place::kLineEnd);
-  return state;
+  for (std::uint16_t begin : begins) Close(begin, place, steps, found);
+  if (found) return std::nullopt;
+  std::sort(steps.begin(), steps.end());
+  return steps;
 }
 
 bool LineMatcher::EndsFound(const std::vector<std::uint16_t>& steps, Place place) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -34,21 +35,26 @@ class LineMatcher {
 
  private:
   using StateIndex = std::uint16_t;
+  // What a byte can lead to beside a state.
   static constexpr StateIndex kUnknown = 0xFFFF;
+  static constexpr StateIndex kFound = 0xFFFE;
+  static constexpr StateIndex kHopeless = 0xFFFD;  // not in this line any more
   static constexpr std::size_t kMaxStates = 128;
 
   struct State {
     std::vector<std::uint16_t> steps;  // sorted: those that wait for a byte or the line's end
-    bool found = false;
-    bool ends_found = false;  // found if the line ends here
+    bool ends_found = false;           // found if the line ends here
   };
   enum class Place { kLineStart, kWithin, kLineEnd, kEmptyLine };
 
+  bool FeedUndecided(std::string_view& chunk);
   void BeginLine();
   void Build();
   StateIndex Follow(StateIndex from, unsigned char byte);
-  StateIndex Remember(State state);
-  State MakeState(std::vector<std::uint16_t> begins, Place place);
+  StateIndex Remember(std::vector<std::uint16_t> steps);
+  /// The steps that wait where those begin, sorted; nothing when the expression is found.
+  std::optional<std::vector<std::uint16_t>> StepsFrom(const std::vector<std::uint16_t>& begins,
+                                                      Place place);
   bool EndsFound(const std::vector<std::uint16_t>& steps, Place place);
   void Close(std::uint16_t step, Place place, std::vector<std::uint16_t>& into, bool& found);
 
@@ -57,6 +63,7 @@ class LineMatcher {
   std::vector<StateIndex> transitions_;  // of each state, one per class of bytes
   std::vector<bool> seen_;               // while a state is made
   bool found_in_empty_line_ = false;
+  bool found_in_any_line_ = false;
 
   StateIndex state_ = 0;
   std::size_t line_bytes_ = 0;

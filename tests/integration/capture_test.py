@@ -98,6 +98,18 @@ class CaptureTest(harness.IntegrationTest):
         self.assert_same_bytes(self.fetched("large", text), text, "large corpus")
         self.assertEqual(self.collector.count('{service="large"}'), text.count(b"\n"))
 
+    def test_batches_of_every_size_around_a_block_of_the_compressor_arrive(self):
+        # What the columns add to the line is some dozen bytes, so one of these leaves a last block of each small size.
+        for size in range(2**17 - 72, 2**17 + 8):
+            text = b"%06d" % size + b"x" * (size - 7) + b"\n"
+            with self.subTest(size=size):
+                source = self.folder / "block.txt"
+                source.write_bytes(text)
+                agent = self.agent(["cat", source], self.collector.ingest, service="block",
+                                   flags=["--batch-bytes", "1MiB"])
+                self.assertEqual(agent.wait(120), 0, agent.log_tail())
+        self.assertEqual(self.collector.count('{service="block"}'), 80)
+
     def test_passthrough_copies_what_the_process_prints(self):
         text = b"".join(b"line %d\n" % i for i in range(2000))
         source = self.folder / "passed.txt"

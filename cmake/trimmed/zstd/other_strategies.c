@@ -31,9 +31,12 @@ ABSENT(ZSTD_ldm_adjustParameters)
 ABSENT(ZSTD_ldm_blockCompress)
 ABSENT(ZSTD_ldm_fillHashTable)
 ABSENT(ZSTD_ldm_generateSequences)
-ABSENT(ZSTD_ldm_skipRawSeqStoreBytes)
-ABSENT(ZSTD_ldm_skipSequences)
 
 /* These two are asked for sizes while long distance matching is off. */
 unsigned long ZSTD_ldm_getMaxNbSeq(void) { return 0; }
 unsigned long ZSTD_ldm_getTableSize(void) { return 0; }
+
+/* A block of a few bytes is not compressed; what long distance matching had found in it is skipped, which is
+ * nothing. */
+void ZSTD_ldm_skipRawSeqStoreBytes(void) {}
+void ZSTD_ldm_skipSequences(void) {}

@@ -46,6 +46,13 @@ struct ProbeRun : AgentRun {
   }
 };
 
+/// A process that says when it is ready for a TERM, on which it removes the file and ends with 0.
+std::vector<std::string> OrderlyProcess(const std::string& file, const std::string& begin = "") {
+  return {"/bin/sh", "-c",
+          "trap 'rm -f " + file + "; exit 0' TERM; echo started; " + begin +
+              "while :; do sleep 0.02; done"};
+}
+
 constexpr const char* kFailures = "dunlin_agent_health_failures_total";
 
 std::string Answer(const std::string& status) {
@@ -133,6 +140,14 @@ TEST_CASE_METHOD(ProbeRun, "an exec probe reads nothing of the process's input",
   Await("/readyz", "HTTP/1.1 200");
 }
 
+TEST_CASE_METHOD(ProbeRun, "an exec probe is run by the process's user", "[agent][probe]") {
+  if (getuid() != 0) return;  // nobody else may become another user
+  Flags({"--user", "65534", "--ready", "exec:/bin/sh -c 'echo I am user $(id -u); exit 1'",
+         "--ready-timeout", "30s"});
+  Start({"/bin/sh", "-c", "exec sleep 1000"});
+  Await("/v1/status", "I am user 65534");
+}
+
 TEST_CASE_METHOD(ProbeRun, "an exec probe that hangs is killed, and the next one starts",
                  "[agent][probe]") {
   TempDir dir;
@@ -168,18 +183,23 @@ TEST_CASE_METHOD(ProbeRun, "a log probe finds the line that says so", "[agent][p
 TEST_CASE_METHOD(ProbeRun, "a process whose live probe fails is stopped, and the agent fails",
                  "[agent][probe]") {
   TempDir dir;
+  const std::string file = dir.File("sick");
   Flags({"--live-interval", "20ms", "--live-timeout", "30s", "--live-failures", "2", "--live",
-         WhileThere(dir.File("none"))});
+         WhileAbsent(file)});
   SECTION("with the process's code") {
+    Touch(file);
     StartWorkload({"wait"});
     CHECK(Wait() == 143);
   }
   SECTION("with 1 when that says nothing of a failure") {
-    Start({"/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.02; done"});
+    Start(OrderlyProcess(file));
+    WaitForOutput("started\n");
+    Touch(file);
     CHECK(Wait() == 1);
   }
   SECTION("whatever the restart policy is") {
     Flags({"--restart", "always"});
+    Touch(file);
     StartWorkload({"wait"});
     CHECK(Wait() == 143);
   }
@@ -189,10 +209,9 @@ TEST_CASE_METHOD(ProbeRun, "a process whose live probe fails is stopped, and the
 TEST_CASE_METHOD(ProbeRun, "a process whose live probe fails is started again", "[agent][probe]") {
   TempDir dir;
   const std::string file = dir.File("sick");
-  // Each start makes it well.
   Flags({"--live", WhileAbsent(file), "--live-interval", "20ms", "--live-timeout", "30s",
          "--live-failures", "1", "--live-action", "restart", "--restart-delay", "20ms"});
-  Start({"/bin/sh", "-c", "rm -f " + file + "; echo started; exec sleep 1000"});
+  Start(OrderlyProcess(file));
   WaitForOutput("started\n");
   Await("/v1/status", R"("live":{"kind":"exec","status":"passing")");
   Touch(file);
@@ -201,7 +220,20 @@ TEST_CASE_METHOD(ProbeRun, "a process whose live probe fails is started again", 
   CHECK_THAT(status, test::HasText("the file is there"));
   CHECK_THAT(status, test::HasText(R"("state":"running")"));
   CHECK(MetricNow("dunlin_agent_restarts_total{cause=\"health\"}") == 1);
-  CHECK(MetricNow("dunlin_agent_restarts_total{cause=\"signal\"}") == 0);
+  CHECK(MetricNow("dunlin_agent_restarts_total{cause=\"exit\"}") == 0);
+}
+
+TEST_CASE_METHOD(ProbeRun, "a process that is never well is given up, and the agent fails",
+                 "[agent][probe]") {
+  TempDir dir;
+  const std::string file = dir.File("sick");
+  Flags({"--live", WhileAbsent(file), "--live-interval", "20ms", "--live-timeout", "30s",
+         "--live-failures", "1", "--live-action", "restart", "--restart-delay", "20ms",
+         "--restart-limit", "2"});
+  Start(OrderlyProcess(file, "touch " + file + "; "));
+  // It ended with 0 each time.
+  CHECK(Wait() == 1);
+  CHECK(out == "started\nstarted\nstarted\n");
 }
 
 TEST_CASE_METHOD(ProbeRun, "a line can be what a process is started again for", "[agent][probe]") {

@@ -57,9 +57,11 @@ void ProcessTree::SignalStrays(int signal, Supervisor::Reach reach) {
     const auto processes = net::ListProcesses();
     // Without /proc the group cannot be left out.
     processes ? SignalOthers(signal, *processes) : static_cast<void>(kill(-1, signal));
-  } else if (const auto children = net::ListChildren()) {
-    SignalOrphans(signal, *children);
+    return;
   }
+  // Without a look at every process where there is nobody to be found.
+  if (!net::HasChildren()) return;
+  if (const auto children = net::ListChildren()) SignalOrphans(signal, *children);
 }
 
 /// Children of ours outside of the group, with the groups that they are in: those numbers are

@@ -149,19 +149,16 @@ Supervisor::Actions Supervisor::OnChildExited(net::ExitStatus status, bool out_o
 
 Supervisor::Actions Supervisor::OnRemaining(Remaining who, SteadyTime now) {
   if (!waits_for_others()) return {};
-  switch (who) {
-    case Remaining::kNobody:
-      return BeginDrain(now);
-    case Remaining::kOutsiders:
-      // They are nothing to a restart.
-      if (restart_) return BeginDrain(now);
-      if (!outsiders_until_) outsiders_until_ = now + kOutsiderLimit;
-      deadline_ = std::min(*deadline_, *outsiders_until_);
-      return {};
-    case Remaining::kDescendants:
-      break;
+  if (who == Remaining::kNobody) return BeginDrain(now);
+  if (who == Remaining::kOutsiders) {
+    // They are nothing to a restart.
+    if (restart_) return BeginDrain(now);
+    if (!outsiders_until_) outsiders_until_ = now + kOutsiderLimit;
+    deadline_ = std::min(*deadline_, *outsiders_until_);
   }
-  if (state_ == State::kLeaving) return {};
+  if (state_ == State::kLeaving) {
+    return std::exchange(strays_untold_, false) ? TellToEnd(Target::kStrays) : Actions{};
+  }
   // Those whose parent has just been killed have become strays.
   return {SendSignal{SIGKILL, Target::kAll, reach()}};
 }
@@ -377,16 +374,23 @@ Supervisor::Actions Supervisor::NotStarted(int exit_code, SteadyTime now) {
 Supervisor::Actions Supervisor::BeginLeaving(bool told, SteadyTime now) {
   const bool killed = state_ == State::kKilling;
   Actions actions;
-  // A second signal may mean something else to them than the first.
-  const Target target = told ? Target::kStrays : Target::kAll;
-  if (!told || options_.stop_mode == StopMode::kGroup) {
-    actions = {SendSignal{SIGTERM, target, reach()}, SendSignal{SIGCONT, target, reach()}};
-  }
+  // A second signal may mean something else to the group than the first.
+  if (!told) actions = TellToEnd(Target::kGroup);
+  strays_untold_ = !told || options_.stop_mode == StopMode::kGroup;
   // Before a restart they are waited for in any case: they may hold what the next one needs.
-  if (!options_.wait_for_all && !restart_) return actions + BeginDrain(now);
+  if (!options_.wait_for_all && !restart_) {
+    if (strays_untold_) actions = actions + TellToEnd(Target::kStrays);
+    return actions + BeginDrain(now);
+  }
+  // The strays hear of it once it is known that there are any: most processes leave nobody, and
+  // looking for them takes longer than all else at the end.
   state_ = State::kLeaving;
   deadline_ = killed ? now + (plan_->sweep_at - plan_->kill_at) : std::max(now, plan_->kill_at);
   return actions;
+}
+
+Supervisor::Actions Supervisor::TellToEnd(Target target) const {
+  return {SendSignal{SIGTERM, target, reach()}, SendSignal{SIGCONT, target, reach()}};
 }
 
 Supervisor::Actions Supervisor::Sweep(SteadyTime now) {

@@ -184,6 +184,7 @@ class Supervisor {
   void Decide(RestartCause cause, SteadyTime now);
   Actions NotStarted(int exit_code, SteadyTime now);
   Actions BeginLeaving(bool told, SteadyTime now);
+  Actions TellToEnd(Target target) const;
   Actions Sweep(SteadyTime now);
   Actions BeginDrain(SteadyTime now);
   Actions AfterDrain(SteadyTime now);
@@ -202,6 +203,7 @@ class Supervisor {
   std::optional<RestartCause> requested_;  // the process is being stopped for this
   std::optional<PlannedRestart> restart_;  // it has ended and will be started again
   std::optional<SteadyTime> outsiders_until_;
+  bool strays_untold_ = false;
   bool ever_started_ = false;
   bool outputs_ended_ = false;
   SteadyTime drain_until_{};

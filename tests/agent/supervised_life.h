@@ -29,7 +29,7 @@ using Exit = Supervisor::Exit;
 inline Actions Told(int signal, Target target = Target::kGroup) {
   return {SendSignal{signal, target}, SendSignal{SIGCONT, target}};
 }
-/// To what is left behind by a process that was told to stop, or that was not.
+/// To what is left behind by a process.
 inline Actions LeftoversTold(Target target, Reach reach = Reach::kNamespace) {
   return {SendSignal{SIGTERM, target, reach}, SendSignal{SIGCONT, target, reach}};
 }

@@ -22,7 +22,8 @@ std::uint64_t Count(const Life& life, RestartCause cause) {
 /// From the process's end to the pause before its restart. Only its own remains are told to end:
 /// a shell in the same container survives a restart.
 void BackOff(Life& life, net::ExitStatus status, bool out_of_memory = false) {
-  CHECK(life.Exited(status, out_of_memory) == LeftoversTold(Target::kAll, Reach::kDescendants));
+  CHECK(life.Exited(status, out_of_memory) == LeftoversTold(Target::kGroup, Reach::kDescendants));
+  CHECK(life.Left(Remaining::kDescendants) == LeftoversTold(Target::kStrays, Reach::kDescendants));
   CHECK(life.Left(Remaining::kOutsiders) == Actions{Drain{}});
   CHECK(life.OutputsEnded() == Actions{CloseOutputs{}});
   CHECK(StateName(life.supervisor.state()) == "backing-off");
@@ -133,7 +134,7 @@ TEST_CASE("a restart on command stops by the plan and starts at once", "[agent][
   CHECK(StateName(life.supervisor.state()) == "stopping");
   CHECK_FALSE(life.supervisor.stop_requested());
   SECTION("when it goes") {
-    CHECK(life.Exited({.signal = SIGTERM}) == LeftoversTold(Target::kStrays, Reach::kDescendants));
+    CHECK(life.Exited({.signal = SIGTERM}).empty());
     life.OutputsEnded();
     CHECK(life.Left() == Actions{CloseOutputs{}, StartProcess{}});
     CHECK(Count(life, RestartCause::kCommand) == 1);

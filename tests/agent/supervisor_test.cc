@@ -8,7 +8,7 @@ namespace {
 TEST_CASE("the agent exits with the process's code", "[agent][supervisor]") {
   const int code = GENERATE(range(0, 256));
   Life life;
-  CHECK(life.Exited({.code = code}) == LeftoversTold(Target::kAll));
+  CHECK(life.Exited({.code = code}) == LeftoversTold(Target::kGroup));
   CHECK(StateName(life.supervisor.state()) == "exited");
   CHECK(life.Left() == Actions{Drain{}});
   CHECK(life.OutputsEnded() == kLastSend);
@@ -109,7 +109,8 @@ TEST_CASE("the stop plan: term, kill at G-2.5 s, last send until G-0.7 s", "[age
   CHECK(life.Deadline() == Actions{SendSignal{SIGKILL}});
   CHECK(life.Elapsed() == 7500ms);
   // Its group has had the signal; who left the group has not.
-  CHECK(life.Exited({.signal = SIGKILL}) == LeftoversTold(Target::kStrays));
+  CHECK(life.Exited({.signal = SIGKILL}).empty());
+  CHECK(life.Left(Remaining::kDescendants) == LeftoversTold(Target::kStrays));
   CHECK(life.Left(Remaining::kDescendants).empty());
   CHECK(life.Deadline() == Actions{kKillAll});
   CHECK(life.Elapsed() == 8100ms);
@@ -164,7 +165,8 @@ TEST_CASE("a second stop signal kills at once", "[agent][supervisor]") {
     CHECK(life.Signal(SIGINT) == Actions{SendSignal{SIGKILL}});
     CHECK(life.Signal(SIGTERM).empty());
     // What is left has little time then, too.
-    CHECK(life.Exited({.signal = SIGKILL}) == LeftoversTold(Target::kStrays));
+    CHECK(life.Exited({.signal = SIGKILL}).empty());
+    CHECK(life.Left(Remaining::kDescendants) == LeftoversTold(Target::kStrays));
     CHECK(life.Deadline() == Actions{kKillAll});
     CHECK(life.Elapsed() == 1600ms);
   }
@@ -228,7 +230,8 @@ TEST_CASE("the whole tree is waited for until the kill", "[agent][supervisor]") 
     life.Signal(SIGTERM);
     life.clock.Advance(1s);
     // A worker of the group has had its signal, and a second one might mean something else.
-    CHECK(life.Exited({}) == LeftoversTold(Target::kStrays));
+    CHECK(life.Exited({}).empty());
+    CHECK(life.Left(Remaining::kDescendants) == LeftoversTold(Target::kStrays));
     CHECK(life.Left(Remaining::kDescendants).empty());
     SECTION("and goes") { CHECK(life.Left() == Actions{Drain{}}); }
     SECTION("and is killed, again and again, because killing makes new strays") {
@@ -246,7 +249,8 @@ TEST_CASE("the whole tree is waited for until the kill", "[agent][supervisor]") 
   SECTION("when the process ends by itself") {
     Life life;
     life.clock.Advance(1h);
-    CHECK(life.Exited({}) == LeftoversTold(Target::kAll));
+    CHECK(life.Exited({}) == LeftoversTold(Target::kGroup));
+    CHECK(life.Left(Remaining::kDescendants) == LeftoversTold(Target::kStrays));
     CHECK(life.Deadline() == Actions{kKillAll});
     CHECK(life.Elapsed() == 1h + 7500ms);
   }
@@ -255,7 +259,7 @@ TEST_CASE("the whole tree is waited for until the kill", "[agent][supervisor]") 
 TEST_CASE("outsiders are waited for a second, not the whole time", "[agent][supervisor]") {
   Life life;
   life.Exited({});
-  CHECK(life.Left(Remaining::kDescendants).empty());
+  CHECK(life.Left(Remaining::kDescendants) == LeftoversTold(Target::kStrays));
   life.clock.Advance(3s);
   CHECK(life.Left(Remaining::kOutsiders).empty());
   life.clock.Advance(500ms);
@@ -270,7 +274,8 @@ TEST_CASE("without waiting, leftovers are told to end and the plan goes on",
   SupervisorOptions options;
   options.wait_for_all = false;
   Life life(options);
-  Actions want = LeftoversTold(Target::kAll);
+  Actions want = LeftoversTold(Target::kGroup);
+  for (const auto& action : LeftoversTold(Target::kStrays)) want.push_back(action);
   want.push_back(Drain{});
   CHECK(life.Exited({}) == want);
   CHECK(life.OutputsEnded() == kLastSend);
@@ -285,6 +290,7 @@ TEST_CASE("stopping the leader only, others get no signal but the kill at the en
   SECTION("when it goes") {
     CHECK(life.Signal(SIGTERM) == Told(SIGTERM, Target::kLeader));
     CHECK(life.Exited({}).empty());
+    CHECK(life.Left(Remaining::kDescendants).empty());
     CHECK(life.Deadline() == Actions{kKillAll});
     CHECK(life.Elapsed() == 7500ms);
   }
@@ -292,10 +298,12 @@ TEST_CASE("stopping the leader only, others get no signal but the kill at the en
     life.Signal(SIGTERM);
     CHECK(life.Deadline() == Actions{SendSignal{SIGKILL, Target::kLeader}});
     CHECK(life.Exited({.signal = SIGKILL}).empty());
+    CHECK(life.Left(Remaining::kDescendants).empty());
     CHECK(life.Deadline() == Actions{kKillAll});
   }
   SECTION("but when it ends by itself, nobody else would tell them") {
-    CHECK(life.Exited({}) == LeftoversTold(Target::kAll));
+    CHECK(life.Exited({}) == LeftoversTold(Target::kGroup));
+    CHECK(life.Left(Remaining::kDescendants) == LeftoversTold(Target::kStrays));
   }
 }
 

@@ -1,4 +1,5 @@
-# Fails when the static agent has grown past its budget, or links what it must not (the link map says).
+# Fails when the static agent has grown past its budget, links what it must not, or keeps within its budget
+# by lacking TLS: the link map says.
 # Usage: cmake -DAGENT=FILE -DMAP=FILE -DLIMIT_BYTES=N -DUNTRIMMED=PACKAGES -P check_size.cmake
 # The budget is that of trimmed libraries; with any of the system's archives the test is skipped and says so.
 file(SIZE ${AGENT} size)
@@ -10,6 +11,12 @@ endif()
 if(size GREATER LIMIT_BYTES)
   message(FATAL_ERROR "the agent is ${size} bytes, its budget is ${LIMIT_BYTES}")
 endif()
+foreach(needed mbedtls_ssl_handshake mbedtls_ssl_read mbedtls_ssl_write)
+  file(STRINGS ${MAP} found REGEX " ${needed}$" LIMIT_COUNT 1)
+  if(NOT found)
+    message(FATAL_ERROR "the agent lacks TLS: it does not link ${needed}")
+  endif()
+endforeach()
 # iostreams and locales; what prints exceptions that nothing throws; what loads modules of the image; users,
 # services and names through the C library.
 foreach(banned locale-inst.o ios_init.o cp-demangle.o vterminate.o dl-open.o nss_module.o getaddrinfo.o

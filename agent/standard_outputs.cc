@@ -51,7 +51,6 @@ net::Descriptor MakeDestination(int fd) {
 
 StandardOutputs::StandardOutputs() {
   OpenClosedDescriptors();
-  terminal_ = isatty(STDOUT_FILENO) == 1 && isatty(STDERR_FILENO) == 1;
   for (int fd : {STDOUT_FILENO, STDERR_FILENO}) {
     One& one = outputs_[static_cast<std::size_t>(fd - STDOUT_FILENO)];
     one.fd = fd;

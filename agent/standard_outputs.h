@@ -23,8 +23,6 @@ class StandardOutputs {
 
   /// Where what goes to `output` is written.
   int destination(wire::Output output) const;
-  /// Both are a terminal: a process that is to use it as one needs it for itself.
-  bool terminal() const { return terminal_; }
 
   /// Makes 1 or 2 lead into the pipe that `pipe` is an end of, so that what others write to
   /// /proc/PID/fd/1 is captured. While it does, the pipe has a writer and does not end. False
@@ -41,7 +39,6 @@ class StandardOutputs {
   };
 
   std::array<One, 2> outputs_;
-  bool terminal_;
 };
 
 }  // namespace dunlin::agent

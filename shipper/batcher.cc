@@ -30,6 +30,7 @@ void Batcher::StartBatchIfSealed() {
   columns_.line_lengths.clear();
   columns_.marks.clear();
   used_ = 0;
+  for (std::size_t i = 0; i < kOutputs; ++i) lines_before_[i] = captured_[i].lines;
 }
 
 void Batcher::EnsureRoom(std::size_t bytes) {
@@ -106,7 +107,7 @@ Batcher::Content Batcher::Seal() {
   columns_.lines.resize(used_);
   Content content{columns_, std::exchange(totals_, {}),
                   static_cast<std::uint64_t>(first_entry_->time_since_epoch().count()),
-                  *first_entry_};
+                  *first_entry_, lines_before_};
   first_entry_.reset();
   return content;
 }

@@ -85,6 +85,8 @@ class Batcher {
     Totals totals;
     std::uint64_t base_monotonic_ns;
     SteadyTime first_entry;
+    /// Entries of each output captured before the batch.
+    std::array<std::uint64_t, kOutputs> lines_before;
   };
   /// Ends the batch, which must not be empty.
   Content Seal();
@@ -136,6 +138,7 @@ class Batcher {
   std::array<Partial, kOutputs> partials_;
   Totals totals_{};
   Totals captured_{};
+  std::array<std::uint64_t, kOutputs> lines_before_{};
   Totals limited_{};
   std::optional<TokenBucket> bucket_;
   std::uint64_t fragmented_lines_ = 0;

@@ -118,6 +118,8 @@ void Shipper::Seal() {
   encoded_.clear();
   wire::BatchHeader header;
   header.base_monotonic_ns = content.base_monotonic_ns;
+  header.stdout_lines_before = content.lines_before[IndexOf(wire::Output::kStdout)];
+  header.stderr_lines_before = content.lines_before[IndexOf(wire::Output::kStderr)];
   encoder_.AppendBatchFrame(encoded_, header, content.columns);
   batch_raw_bytes_.Observe(static_cast<double>(content.columns.lines.size()));
   batch_wire_bytes_.Observe(static_cast<double>(encoded_.size()));

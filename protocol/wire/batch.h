@@ -63,6 +63,9 @@ struct BatchHeader {
   std::uint64_t sequence = 0;
   std::uint64_t base_monotonic_ns = 0;
   std::vector<Gap> gaps;
+  /// Entries of each output captured in this boot before the batch, whether or not they arrived.
+  std::uint64_t stdout_lines_before = 0;
+  std::uint64_t stderr_lines_before = 0;
   friend bool operator==(const BatchHeader&, const BatchHeader&) = default;
 };
 

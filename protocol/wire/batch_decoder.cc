@@ -192,6 +192,12 @@ Result<BatchView> DecodeBatch(std::string_view payload) {
       case batch_field::kContent:
         fields.Read(batch.content);
         break;
+      case batch_field::kStdoutLinesBefore:
+        fields.Read(batch.header.stdout_lines_before);
+        break;
+      case batch_field::kStderrLinesBefore:
+        fields.Read(batch.header.stderr_lines_before);
+        break;
       case batch_field::kGaps:
         if (!ReadGap(fields, batch.header.gaps.emplace_back())) {
           return Malformed("a gap is malformed");

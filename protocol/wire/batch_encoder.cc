@@ -114,6 +114,8 @@ void AppendBatchFrame(std::string& out, const BatchView& batch) {
     PutGap(gap_bytes, gap);
     PutMessage(out, batch_field::kGaps, gap_bytes);
   }
+  PutVarint(out, batch_field::kStdoutLinesBefore, batch.header.stdout_lines_before);
+  PutVarint(out, batch_field::kStderrLinesBefore, batch.header.stderr_lines_before);
   EndFrame(out, begin, FrameType::kBatch);
 }
 

@@ -15,6 +15,8 @@ inline constexpr std::uint32_t kRawBytes = 5;
 inline constexpr std::uint32_t kContentBytes = 6;
 inline constexpr std::uint32_t kContent = 7;
 inline constexpr std::uint32_t kGaps = 8;
+inline constexpr std::uint32_t kStdoutLinesBefore = 9;
+inline constexpr std::uint32_t kStderrLinesBefore = 10;
 }  // namespace batch_field
 
 namespace columns_field {

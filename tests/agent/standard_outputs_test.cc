@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <functional>
 #include <string>
 
@@ -97,22 +96,6 @@ TEST_CASE("closed descriptors become null before anything else takes their numbe
     return read(0, &byte, 1) == 0 && Say(1, "x") && outputs.destination(Output::kStderr) > 2;
   });
   CHECK(outcome.status == 0);
-}
-
-TEST_CASE("only a terminal on both outputs is one", "[agent][outputs]") {
-  auto piped = InAProcess([] { return !StandardOutputs().terminal(); });
-  CHECK(piped.status == 0);
-  auto terminal = InAProcess([] {
-    int master = posix_openpt(O_RDWR | O_NOCTTY);
-    if (master < 0 || grantpt(master) != 0 || unlockpt(master) != 0) return false;
-    int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
-    dup2(slave, STDOUT_FILENO);
-    bool half = StandardOutputs().terminal();
-    dup2(slave, STDERR_FILENO);
-    StandardOutputs both;
-    return !half && both.terminal() && (fcntl(STDOUT_FILENO, F_GETFL) & O_NONBLOCK) == 0;
-  });
-  CHECK(terminal.status == 0);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "protocol/wire/batch.h"
 #include "tests/shipper/scripted_collector.h"
 #include "tests/support/catch.h"
 #include "tests/support/loop_runner.h"
@@ -18,14 +19,23 @@ using testing::RunUntil;
 using testing::ScriptedCollector;
 using wire::Output;
 
+/// The machine's clocks, with a wall clock that somebody sets.
+class SetClock final : public Clock {
+ public:
+  LogTime Now() const override { return SystemClock().Now() + set_by; }
+  SteadyTime Steady() const override { return SystemClock().Steady(); }
+  std::chrono::nanoseconds set_by{0};
+};
+
 struct Rig {
-  explicit Rig(ShipperOptions options = {}, bool with_collector = true) {
+  explicit Rig(ShipperOptions options = {}, bool with_collector = true,
+               const Clock& clock = SystemClock()) {
     if (with_collector) {
       options.sender.emplace();
       options.sender->collectors = {collector.address()};
       options.sender->retry = {5ms, 20ms};
     }
-    shipper = std::make_unique<Shipper>(loop, SystemClock(), std::move(options));
+    shipper = std::make_unique<Shipper>(loop, clock, std::move(options));
   }
   void Write(std::string_view bytes, Output output = Output::kStdout) {
     while (!bytes.empty()) {
@@ -95,6 +105,41 @@ TEST_CASE("a batch leaves when it is full, without waiting for its age", "[shipp
   CHECK(rig.shipper->batch_wire_bytes().total() == 1);
   CHECK(rig.shipper->batch_wire_bytes().sum() < 4096);
   rig.CheckIdentity();
+}
+
+TEST_CASE("a wall clock set forward and back disturbs neither batches nor their order",
+          "[shipper]") {
+  ShipperOptions options;
+  options.batcher.batch_age = 20ms;
+  SetClock clock;
+  Rig rig(std::move(options), /*with_collector=*/true, clock);
+  rig.shipper->Start({});
+  std::uint64_t lines = 0;
+  for (auto set_by : {0h, 1h, -1h}) {
+    clock.set_by = set_by;
+    rig.Write("out\n");
+    rig.Write("err\nerr\n", Output::kStderr);
+    lines += 3;
+    RunUntil(rig.loop, [&] { return rig.collector.durable_lines() == lines; });
+  }
+  const auto& entries = rig.collector.entries;
+  REQUIRE(entries.size() == 9);
+  CHECK(entries[3].time_ns - entries[2].time_ns >= std::chrono::nanoseconds(1h).count());
+  CHECK(entries[6].time_ns - entries[5].time_ns <= -std::chrono::nanoseconds(119min).count());
+  std::uint64_t monotonic = 0;
+  std::uint64_t sequence = 0;
+  std::uint64_t out = 0;
+  for (const auto& arrival : rig.collector.arrivals) {
+    auto batch = wire::DecodeBatch(arrival.payload);
+    REQUIRE(batch);
+    CHECK(batch->header.sequence == ++sequence);
+    CHECK(batch->header.base_monotonic_ns > monotonic);
+    monotonic = batch->header.base_monotonic_ns;
+    CHECK(batch->header.stdout_lines_before == out);
+    CHECK(batch->header.stderr_lines_before == 2 * out);
+    ++out;
+  }
+  CHECK(out == 3);
 }
 
 TEST_CASE("what the rate limit leaves out is counted at once and marked in its stream",

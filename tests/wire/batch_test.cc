@@ -24,6 +24,8 @@ Sample RandomSample(RandomValues& random) {
                                   random.Flip() ? Output::kStdout : Output::kStderr,
                                   random.Number64(), random.Number64(), random.Text()});
   }
+  if (random.Flip()) sample.header.stdout_lines_before = random.Number64();
+  if (random.Flip()) sample.header.stderr_lines_before = random.Number64();
   Columns& columns = sample.columns;
   auto time_ns = static_cast<std::int64_t>(random.Number64() >> 2);
   for (auto run = random.Below(6); run > 0; --run) {
@@ -108,6 +110,8 @@ v1::Batch ToGenerated(const Sample& sample) {
   v1::Batch g;
   g.set_sequence(sample.header.sequence);
   g.set_base_monotonic_ns(sample.header.base_monotonic_ns);
+  g.set_stdout_lines_before(sample.header.stdout_lines_before);
+  g.set_stderr_lines_before(sample.header.stderr_lines_before);
   for (const Gap& gap : sample.header.gaps) {
     v1::Gap* to = g.add_gaps();
     to->set_time_ns(gap.time_ns);
@@ -206,6 +210,8 @@ TEST_CASE("compressed content gets its header when it is first sent", "[wire][ba
   Sample sample = RandomSample(random);
   BatchHeader unsent;
   unsent.base_monotonic_ns = sample.header.base_monotonic_ns;
+  unsent.stdout_lines_before = sample.header.stdout_lines_before;
+  unsent.stderr_lines_before = sample.header.stderr_lines_before;
   std::string sealed = EncodeFrame(unsent, sample.columns);
   auto view = DecodeBatch(std::string_view(sealed).substr(kFrameHeaderBytes));
   REQUIRE(view);

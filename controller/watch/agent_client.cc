@@ -18,6 +18,7 @@ std::optional<AgentStatus::State> StateOf(std::string_view name) {
   if (name == "starting") return AgentStatus::State::kStarting;
   if (name == "running") return AgentStatus::State::kRunning;
   if (name == "stopping") return AgentStatus::State::kStopping;
+  if (name == "backing-off") return AgentStatus::State::kBackingOff;
   if (name == "exited") return AgentStatus::State::kExited;
   return std::nullopt;
 }

@@ -12,7 +12,7 @@ namespace dunlin::controller {
 
 /// What an agent says of itself at GET /v1/status, as far as the controller uses it.
 struct AgentStatus {
-  enum class State { kStarting, kRunning, kStopping, kExited };
+  enum class State { kStarting, kRunning, kStopping, kBackingOff, kExited };
 
   std::string container;
   State state = State::kStarting;

@@ -42,6 +42,9 @@ void ApplyAgentStatus(const AgentStatus& status, const ContainerId& id, Observat
       seen.stopping = true;
       seen.detail = "the process is being stopped";
       break;
+    case AgentStatus::State::kBackingOff:
+      seen.detail = "the process has ended and is about to be started again";
+      break;
     case AgentStatus::State::kExited:
       // The agent lives on to send what is left; the process does not.
       seen.detail = "the process has ended";

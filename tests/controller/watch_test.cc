@@ -77,6 +77,20 @@ TEST_CASE("agent status says which signal ended the process last", "[controller]
   CHECK_FALSE(status->exit_code);
 }
 
+TEST_CASE("every state that an agent names is known", "[controller][watch]") {
+  using State = AgentStatus::State;
+  auto [name, state] = GENERATE(table<std::string, State>({{"starting", State::kStarting},
+                                                           {"running", State::kRunning},
+                                                           {"stopping", State::kStopping},
+                                                           {"backing-off", State::kBackingOff},
+                                                           {"exited", State::kExited}}));
+  CAPTURE(name);
+  auto status =
+      ParseAgentStatus(R"({"container": "c", "ready": false, "state": ")" + name + R"("})");
+  REQUIRE(status);
+  CHECK(status->state == state);
+}
+
 TEST_CASE("what is not an agent's status is refused", "[controller][watch]") {
   auto text = GENERATE(as<std::string>(), "", "[]", "<html>", R"({"state": "running"})",
                        R"({"container": "c", "state": "dancing", "ready": true})",
@@ -102,6 +116,7 @@ TEST_CASE("a container is ready only while its process runs", "[controller][watc
       GENERATE(table<State, bool, bool>({{State::kStarting, false, false},
                                          {State::kRunning, true, false},
                                          {State::kStopping, false, true},
+                                         {State::kBackingOff, false, false},
                                          {State::kExited, false, false}}));
   Observation seen;
   ApplyAgentStatus(StatusOf("ctr_1", state), ContainerId("ctr_1"), seen);

@@ -81,6 +81,8 @@ bool Queue::Acknowledge(std::uint64_t sequence) {
     Forget(item);
     sent_.pop_front();
   }
+  // Those behind had their answer before; nothing more will be said of them.
+  ForgetRejected();
   return true;
 }
 
@@ -100,10 +102,7 @@ bool Queue::Reject(std::uint64_t sequence) {
   AddGaps(gaps_, DropReason::kRejected, item.totals);
   // One further back keeps its place, so that sequences stay what they are; it goes with the
   // acknowledgement of those before it.
-  while (!sent_.empty() && sent_.front().rejected) {
-    Forget(sent_.front());
-    sent_.pop_front();
-  }
+  ForgetRejected();
   return true;
 }
 
@@ -124,6 +123,13 @@ void Queue::DropOldestUnsent(DropReason reason) {
   AddGaps(gaps_, reason, item.totals);
   for (const wire::Gap& gap : item.gaps) AddGap(gaps_, gap);
   unsent_.pop_front();
+}
+
+void Queue::ForgetRejected() {
+  while (!sent_.empty() && sent_.front().rejected) {
+    Forget(sent_.front());
+    sent_.pop_front();
+  }
 }
 
 void Queue::Forget(Item& item) {

@@ -105,6 +105,7 @@ class Queue {
 
   void DropOldestUnsent(DropReason reason);
   void Forget(Item& item);
+  void ForgetRejected();
   static void AddGaps(std::vector<wire::Gap>& gaps, DropReason reason, const Totals& totals);
   static void AddGap(std::vector<wire::Gap>& gaps, const wire::Gap& gap);
   void Count(DropReason reason, const Totals& totals);

@@ -266,5 +266,20 @@ TEST_CASE("whatever happens, every line is acknowledged, queued or dropped, once
   }
 }
 
+TEST_CASE("a batch rejected before those ahead of it were acknowledged does not stay behind",
+          "[shipper][queue]") {
+  Queue queue;
+  queue.Push(MakeBatch(1));
+  queue.Push(MakeBatch(2));
+  queue.TakeUnsent();
+  queue.TakeUnsent();
+  CHECK(queue.Reject(2));
+  CHECK(queue.first_sequence() == 1);
+  CHECK(queue.Acknowledge(1));
+  CHECK(queue.first_sequence() == 3);
+  CHECK(queue.batches() == 0);
+  CHECK(queue.bytes() == 0);
+}
+
 }  // namespace
 }  // namespace dunlin::shipper

@@ -180,6 +180,11 @@ void ScriptedCollector::OnBatch(Peer& peer, std::string_view payload) {
   if (acknowledge) Acknowledge();
 }
 
+void ScriptedCollector::Refuse(std::uint64_t sequence) {
+  if (sequence == durable_ + 1) durable_ = sequence;
+  Send(wire::FrameType::kReject, wire::Encode(wire::Reject{sequence, "refused"}));
+}
+
 void ScriptedCollector::Reap() {
   for (auto at = peers_.begin(); at != peers_.end();) {
     auto next = std::next(at);

@@ -56,6 +56,8 @@ class ScriptedCollector {
   void Send(wire::FrameType type, const std::string& payload);
   void SendBytes(std::string bytes);
   void Acknowledge();
+  /// Says that this batch will never be stored, and expects the one after it.
+  void Refuse(std::uint64_t sequence);
   /// Ends every connection at once.
   void Cut();
   /// No more is read from present connections, until Cut.

@@ -40,10 +40,11 @@ void Batcher::EnsureRoom(std::size_t bytes) {
 std::span<char> Batcher::Reserve(wire::Output output, std::size_t wanted) {
   StartBatchIfSealed();
   std::size_t carried = partials_[IndexOf(output)].bytes.size();
-  // A chunk may take a batch over its size, rather than be read in two parts. It never exceeds a
-  // fragment, so that only its first and last line can be over-long.
-  std::size_t size =
-      std::min({wanted, std::max(options_.batch_bytes, kMinReadBytes), options_.fragment_bytes});
+  // A chunk may take a batch half over its size, rather than be read in many parts. It never
+  // exceeds a fragment, so that only its first and last line can be over-long.
+  const std::size_t left = options_.batch_bytes > used_ ? options_.batch_bytes - used_ : 0;
+  std::size_t size = std::min(
+      {wanted, std::max({left, options_.batch_bytes / 2, kMinReadBytes}), options_.fragment_bytes});
   size = std::max<std::size_t>(size, 1);
   EnsureRoom(carried + size);
   return {columns_.lines.data() + used_ + carried, size};

@@ -5,8 +5,9 @@
 namespace dunlin::agent {
 namespace {
 
-/// Larger blocks are mappings of their own, gone when freed: the buffer of a batch, a long line.
-constexpr int kMappedBytes = 256 * 1024;
+/// Larger blocks are mappings of their own, gone when freed: a sealed batch, a long line. Batches
+/// of all sizes come and go in the queue; in the heap the gaps between them cost a quarter of it.
+constexpr int kMappedBytes = 32 * 1024;
 constexpr int kKeptBytes = 128 * 1024;
 constexpr int kGrowthBytes = 32 * 1024;
 constexpr int kMostMappings = 65536;

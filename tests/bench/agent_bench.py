@@ -59,14 +59,15 @@ class AgentBench:
             raise SystemExit(f"the agent ended with {status}\n{agent.log_tail()}")
 
     def start_and_exit(self):
-        """Everything the agent does by default, its control listener included, around a process that does nothing."""
+        """Everything the agent does by default, its control listener included, around a process that does nothing. The
+        quickest of many runs of each: what else the machine does weighs more on two processes than on one."""
         progress("starting /bin/true under tini-static and under the agent")
         report = self.folder / "hyperfine.json"
         commands = ["tini-static -- /bin/true",
                     f"{harness.BIN / 'dunlin-agent'} --listen 127.0.0.1:0 -- /bin/true"]
         subprocess.run(["hyperfine", "--shell=none", "--warmup", "50", "--runs", "600", "--style", "none",
                         "--export-json", report, *commands], check=True, stdout=subprocess.DEVNULL)
-        tini, ours = (result["median"] for result in json.loads(report.read_text())["results"])
+        tini, ours = (result["min"] for result in json.loads(report.read_text())["results"])
         ratio = ours / tini
         self.table.row("agent: start /bin/true and exit", f"{ours * 1000:.2f} ms", f"tini-static: {tini * 1000:.2f} ms",
                        ratio, "<= 2", ratio <= 2)

@@ -120,12 +120,12 @@ std::string_view HookName(Hook hook) {
 }  // namespace
 
 Agent::Agent(net::Loop& loop, const Clock& clock, StandardOutputs& outputs,
-             Configuration configuration, std::string token)
+             Configuration configuration, Credentials credentials)
     : loop_(loop),
       clock_(clock),
       outputs_(outputs),
       configuration_(Completed(std::move(configuration))),
-      token_(std::move(token)),
+      credentials_(std::move(credentials)),
       agent_started_at_(clock.Now()),
       supervisor_(SupervisorOptionsOf(configuration_)),
       deadline_timer_(loop, [this] { Perform(supervisor_.OnTimer(clock_.Steady())); }),
@@ -136,7 +136,8 @@ Agent::Agent(net::Loop& loop, const Clock& clock, StandardOutputs& outputs,
                            passthrough_given_up_ = true;
                            CheckFlushed();
                          }),
-      shipper_(loop, clock, ShipperOptionsOf(configuration_, token_, agent_id_, boot_id_)),
+      shipper_(loop, clock,
+               ShipperOptionsOf(configuration_, credentials_.token, agent_id_, boot_id_)),
       captures_(loop, clock, shipper_, outputs, configuration_.passthrough),
       probes_(loop, clock, configuration_, child_exits_),
       parent_(configuration_.parent_death && getpid() != 1 ? getppid() : 0),
@@ -295,11 +296,20 @@ void Agent::StartControl() {
   ControlApi::Hooks hooks;
   hooks.snapshot = [this] { return TakeSnapshot(); };
   hooks.metrics = [this] { return CollectMetrics(); };
-  // Stopping is never refused.
-  hooks.stop = [this](std::optional<std::chrono::nanoseconds> grace) { (void)Stop(grace); };
+  hooks.stop = [this](std::optional<std::chrono::nanoseconds> grace) { return Stop(grace); };
+  hooks.start = [this] { return Start(); };
+  hooks.restart = [this] { return Restart(RestartCause::kCommand); };
+  hooks.signal = [this](int signal) { return Signal(signal); };
+  hooks.command = [this](std::string_view line) { return Command(line); };
+  hooks.drain = [this] { return Drain(); };
   hooks.recent_lines = &captures_.recent_lines();
-  control_ = std::make_unique<ControlApi>(
-      loop_, ControlOptions{.address = *configuration_.listen, .token = token_}, std::move(hooks));
+  ControlOptions options;
+  options.address = *configuration_.listen;
+  options.access = {credentials_.token, credentials_.metrics_token,
+                    credentials_.listener_tls && !configuration_.tls_ca.empty(),
+                    configuration_.listen->is_loopback()};
+  options.tls = credentials_.listener_tls.get();
+  control_ = std::make_unique<ControlApi>(loop_, std::move(options), std::move(hooks));
   control_->Start();
 }
 
@@ -591,6 +601,7 @@ Snapshot Agent::TakeSnapshot() const {
   }
   s.loop_lag = loop_.lag();
   s.listening = control_ && control_->listening();
+  if (credentials_.listener_tls) s.tls_failures = credentials_.listener_tls->failures();
   s.agent_started_at = agent_started_at_;
   return s;
 }

@@ -13,6 +13,7 @@
 #include "agent/child_exits.h"
 #include "agent/configuration.h"
 #include "agent/control_api.h"
+#include "agent/credentials.h"
 #include "agent/oom_watch.h"
 #include "agent/probes.h"
 #include "agent/process_tree.h"
@@ -35,9 +36,8 @@ namespace dunlin::agent {
 /// operating system process, because children and signals belong to that.
 class Agent {
  public:
-  /// `token` is the content of --token-file, empty without one.
   Agent(net::Loop& loop, const Clock& clock, StandardOutputs& outputs, Configuration configuration,
-        std::string token);
+        Credentials credentials);
   ~Agent();
   Agent(const Agent&) = delete;
   Agent& operator=(const Agent&) = delete;
@@ -100,7 +100,7 @@ class Agent {
   const Clock& clock_;
   StandardOutputs& outputs_;
   Configuration configuration_;
-  std::string token_;
+  Credentials credentials_;
   RandomId agent_id_ = NewRandomId();
   RandomId boot_id_ = NewRandomId();
   LogTime agent_started_at_;

@@ -179,12 +179,12 @@ std::string HelpText() {
 Result<void> CheckListener(const Configuration& configuration) {
   if (!configuration.listen || configuration.listen->is_loopback() || configuration.insecure ||
       !configuration.token_file.empty() || !configuration.token.empty() ||
-      !configuration.tls_ca.empty()) {
+      (!configuration.tls_ca.empty() && !configuration.tls_cert.empty())) {
     return {};
   }
   return Invalid(Join("--listen ", configuration.listen->ToString(),
-                      ": any address but loopback needs --token-file FILE, or --tls-ca FILE with "
-                      "client certificates (or --insecure)"));
+                      ": any address but loopback needs --token-file FILE, or --tls-ca FILE "
+                      "and --tls-cert FILE (or --insecure)"));
 }
 
 }  // namespace dunlin::agent

@@ -3,10 +3,10 @@
 #include <utility>
 
 #include "agent/flat_object.h"
+#include "agent/signal_name.h"
 #include "agent/status_document.h"
 #include "protocol/base/json_writer.h"
 #include "protocol/base/log.h"
-#include "protocol/base/secret.h"
 #include "protocol/base/text.h"
 #include "protocol/base/units.h"
 #include "protocol/wire/exposition.h"
@@ -17,28 +17,86 @@ namespace {
 constexpr std::size_t kDefaultTailLines = 100;
 constexpr std::size_t kMaxTailLines = 10000;
 
-http::Response ErrorResponse(int status, std::string_view message) {
-  std::string body;
-  JsonWriter json(body);
-  json.BeginObject();
-  json.Field("error", message);
-  json.EndObject();
-  return http::Response::Json(status, std::move(body));
+// What one client can make the agent hold: a request this large, and the next one's beginning.
+constexpr http::ParserLimits kRequestLimits = {.header_bytes = 8_KiB, .body_bytes = 16_KiB};
+constexpr std::size_t kMaxConnections = 64;
+constexpr std::size_t kMaxUnsentBytes = 512_KiB;  // answers that nobody reads
+constexpr std::chrono::seconds kReadTimeout{10};
+constexpr std::chrono::seconds kIdleTimeout{75};  // longer than a scraper's usual minute
+constexpr std::chrono::seconds kWriteTimeout{10};
+
+int StatusOf(const Error& error) {
+  switch (error.code()) {
+    case ErrorCode::kInvalidArgument:
+      return 400;
+    case ErrorCode::kExhausted:
+      return 503;
+    case ErrorCode::kNotFound:
+    case ErrorCode::kAlreadyExists:
+    case ErrorCode::kUnavailable:
+    case ErrorCode::kCorruption:
+    case ErrorCode::kIo:
+    case ErrorCode::kTimeout:
+    case ErrorCode::kCancelled:
+    case ErrorCode::kPermissionDenied:
+    case ErrorCode::kUnsupported:
+      return 409;
+  }
+  return 409;
 }
 
-/// {"grace": "5s"} or {"grace": 5} in the body, or ?grace=5s; nothing given: nothing.
-Result<std::optional<std::chrono::nanoseconds>> ReadGrace(const http::Request& request) {
-  std::string text(request.Params().Get("grace"));
-  if (text.empty() && !Trim(request.body).empty() &&
-      !request.headers.Get("Content-Type").starts_with("application/x-www-form-urlencoded")) {
+/// What a command is told, from its body or its query: its id and its one parameter.
+struct CommandText {
+  std::optional<std::string> id;
+  std::optional<std::string> value;
+};
+
+Error Invalid(std::string message) {
+  return Error(ErrorCode::kInvalidArgument, std::move(message));
+}
+
+Result<CommandText> ReadCommand(const http::Request& request, std::string_view parameter) {
+  CommandText text;
+  auto take = [&](std::string_view key, std::string value) -> Result<void> {
+    const bool is_id = key == "id";
+    if (!is_id && (parameter.empty() || key != parameter)) {
+      return Invalid(parameter.empty()
+                         ? Join("unknown field \"", key, "\"; there is: id")
+                         : Join("unknown field \"", key, "\"; there are: id, ", parameter));
+    }
+    auto& into = is_id ? text.id : text.value;
+    if (into && *into != value) return Invalid(Join(key, " is given twice, and not alike"));
+    into = std::move(value);
+    return {};
+  };
+  // The query, and a body that is a form.
+  for (const auto& [key, value] : request.Params()) {
+    if (auto taken = take(key, value); !taken) return std::move(taken).error();
+  }
+  const bool is_form =
+      request.headers.Get("Content-Type").starts_with("application/x-www-form-urlencoded");
+  if (!is_form && !Trim(request.body).empty()) {
     auto fields = ParseFlatObject(request.body);
     if (!fields) return std::move(fields).error();
     for (auto& [key, value] : *fields) {
-      if (key == "grace") text = value;
+      if (auto taken = take(key, std::move(value)); !taken) return std::move(taken).error();
     }
   }
-  if (text.empty()) return std::optional<std::chrono::nanoseconds>();
-  // A bare number is seconds.
+  if (request.headers.Has("Idempotency-Key")) {
+    auto taken = take("id", std::string(request.headers.Get("Idempotency-Key")));
+    if (!taken) return std::move(taken).error();
+  }
+  if (text.id && !CommandMemory::IsId(*text.id)) {
+    return Invalid(
+        Join("an id is 1 to ", CommandMemory::kMaxIdBytes, " printable characters without spaces"));
+  }
+  return text;
+}
+
+/// "5s", or a bare number of seconds.
+Result<std::optional<std::chrono::nanoseconds>> ReadGrace(const std::optional<std::string>& value) {
+  if (!value || value->empty()) return std::optional<std::chrono::nanoseconds>();
+  std::string text = *value;
   if (text.find_first_not_of("0123456789.") == std::string::npos) text.push_back('s');
   auto grace = ParseDuration(text);
   if (!grace) return std::move(grace).error().Wrap("grace");
@@ -51,8 +109,10 @@ ControlApi::ControlApi(net::Loop& loop, ControlOptions options, Hooks hooks)
     : loop_(loop),
       options_(std::move(options)),
       hooks_(std::move(hooks)),
+      access_(options_.access),
       retry_timer_(loop, [this] { Listen(); }) {
   AddRoutes();
+  AddCommands();
 }
 
 void ControlApi::Start() { Listen(); }
@@ -64,18 +124,17 @@ std::optional<net::HostPort> ControlApi::local_address() const {
 
 void ControlApi::Listen() {
   server::HttpServerOptions limits;
-  limits.limits = {.header_bytes = 16_KiB, .body_bytes = 64_KiB};
-  limits.max_connections = 64;
+  limits.limits = kRequestLimits;
+  limits.max_connections = kMaxConnections;
+  limits.make_room = true;
+  limits.read_timeout = kReadTimeout;
+  limits.idle_timeout = kIdleTimeout;
+  limits.write_timeout = kWriteTimeout;
+  limits.tls = options_.tls;
   auto server = server::HttpServer::Listen(
       loop_, options_.address, limits,
-      [this](http::Request request, server::Responder respond, server::Cancelled cancelled) {
-        if (!Allowed(request)) {
-          http::Response refused = ErrorResponse(401, "this needs the agent's token");
-          refused.headers.Add("WWW-Authenticate", "Bearer");
-          respond(std::move(refused));
-          return;
-        }
-        router_.Route(std::move(request), std::move(respond), std::move(cancelled));
+      [this](http::Request request, const server::Responder& respond, server::Cancelled cancelled) {
+        Answer(std::move(request), respond, std::move(cancelled));
       });
   if (server) {
     server_ = std::move(*server);
@@ -112,30 +171,73 @@ void ControlApi::AddRoutes() {
   router_.OnLoop(
       "GET", "/v1/logs/tail",
       [this](const http::Request& request, const server::Cancelled&) { return Tail(request); });
-  router_.OnLoop(
-      "POST", "/v1/stop",
-      [this](const http::Request& request, const server::Cancelled&) { return Stop(request); });
 }
 
-bool ControlApi::Allowed(const http::Request& request) const {
-  if (options_.token.empty()) return true;
-  if (request.path == "/healthz" || request.path == "/readyz") return true;
-  const bool reads = request.method == "GET" || request.method == "HEAD";
-  if (reads && options_.address.is_loopback()) return true;
-  std::string_view given = request.headers.Get("Authorization");
-  constexpr std::string_view kScheme = "Bearer ";
-  if (given.size() < kScheme.size() ||
-      !EqualsIgnoreCase(given.substr(0, kScheme.size()), kScheme)) {
-    return false;
+void ControlApi::AddCommands() {
+  AddCommand("/v1/stop", "grace", [this](const std::optional<std::string>& value) -> Result<void> {
+    auto grace = ReadGrace(value);
+    if (!grace) return std::move(grace).error();
+    return hooks_.stop(*grace);
+  });
+  AddCommand("/v1/start", "", [this](const std::optional<std::string>&) { return hooks_.start(); });
+  AddCommand("/v1/restart", "",
+             [this](const std::optional<std::string>&) { return hooks_.restart(); });
+  AddCommand("/v1/signal", "signal",
+             [this](const std::optional<std::string>& value) -> Result<void> {
+               auto signal = ParseSignal(value.value_or(""));
+               if (!signal) return Invalid("signal must be a name or a number, as in HUP or 1");
+               return hooks_.signal(*signal);
+             });
+  AddCommand("/v1/command", "line",
+             [this](const std::optional<std::string>& value) -> Result<void> {
+               if (!value) return Invalid("line is missing");
+               return hooks_.command(*value);
+             });
+  AddCommand("/v1/drain", "", [this](const std::optional<std::string>&) { return hooks_.drain(); });
+}
+
+void ControlApi::AddCommand(std::string_view path, std::string_view parameter, Perform perform) {
+  router_.OnLoop("POST", path,
+                 [this, parameter, perform = std::move(perform)](const http::Request& request,
+                                                                 const server::Cancelled&) {
+                   return Carry(request, parameter, perform);
+                 });
+}
+
+/// Carries a command out, unless it was before: then its answer is given again.
+http::Response ControlApi::Carry(const http::Request& request, std::string_view parameter,
+                                 const Perform& perform) {
+  auto text = ReadCommand(request, parameter);
+  if (!text) return ErrorAnswer(400, text.error().message());
+  const std::string identity = Join(request.path, "\n", text->value.value_or(""));
+  if (text->id) {
+    switch (commands_.Look(*text->id, identity)) {
+      case CommandMemory::Seen::kNever:
+        break;
+      case CommandMemory::Seen::kSame:
+        return commands_.answer(*text->id);
+      case CommandMemory::Seen::kOther:
+        return ErrorAnswer(409, Join("the id ", *text->id, " was given to another command"));
+    }
   }
-  return EqualInConstantTime(Trim(given.substr(kScheme.size())), options_.token);
+  if (auto done = perform(text->value); !done) {
+    return ErrorAnswer(StatusOf(done.error()), done.error().message());
+  }
+  http::Response answer = http::Response::Json(202, StatusDocument(hooks_.snapshot()));
+  if (text->id) commands_.Remember(*text->id, identity, answer);
+  return answer;
 }
 
-http::Response ControlApi::Stop(const http::Request& request) {
-  auto grace = ReadGrace(request);
-  if (!grace) return ErrorResponse(400, grace.error().message());
-  hooks_.stop(*grace);
-  return http::Response::Json(202, StatusDocument(hooks_.snapshot()));
+void ControlApi::Answer(http::Request request, const server::Responder& respond,
+                        server::Cancelled cancelled) {
+  const bool health = request.path == "/healthz" || request.path == "/readyz";
+  if (!health && server_->unsent_bytes() > kMaxUnsentBytes) {
+    http::Response busy = ErrorAnswer(503, "too many answers wait for somebody to read them");
+    busy.headers.Add("Retry-After", "1");
+    return respond(std::move(busy));
+  }
+  if (auto refusal = access_.Refusal(request)) return respond(std::move(*refusal));
+  router_.Route(std::move(request), respond, std::move(cancelled));
 }
 
 http::Response ControlApi::Tail(const http::Request& request) const {
@@ -143,7 +245,7 @@ http::Response ControlApi::Tail(const http::Request& request) const {
   if (const std::string n(request.Params().Get("n")); !n.empty()) {
     auto number = ParseInteger<std::size_t>(std::string_view(n));
     if (!number || *number == 0 || *number > kMaxTailLines) {
-      return ErrorResponse(400, Join("n must be a number from 1 to ", kMaxTailLines));
+      return ErrorAnswer(400, Join("n must be a number from 1 to ", kMaxTailLines));
     }
     count = *number;
   }

@@ -8,10 +8,13 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/access.h"
+#include "agent/command_memory.h"
 #include "agent/recent_lines.h"
 #include "agent/snapshot.h"
 #include "protocol/net/address.h"
 #include "protocol/net/loop.h"
+#include "protocol/net/tls_context.h"
 #include "protocol/server/http_server.h"
 #include "protocol/server/router.h"
 #include "protocol/wire/messages.h"
@@ -20,22 +23,28 @@ namespace dunlin::agent {
 
 struct ControlOptions {
   net::HostPort address;
-  std::string token;  // empty: none is asked for
+  Access::Rules access;
+  net::TlsContext* tls = nullptr;  // outlives the API; null: plain HTTP
   /// Pause before the listener is tried again when its port is taken.
   std::chrono::milliseconds retry = std::chrono::seconds(5);
 };
 
-/// The agent's HTTP side: health, metrics, status, the end of the log, stop. A port that is taken
-/// never keeps the process from running: it is tried again until it is free.
-///
-/// With a token, whatever changes something asks for it, and on an address that others can reach
-/// everything but the two health answers does. Loop thread only.
+/// The agent's HTTP side: health, metrics, status, the end of the log, and commands. A port that is
+/// taken never keeps the process from running: it is tried again until it is free. What a slow or
+/// hostile client can take is bounded: connections, the size of a request and the time for it, and
+/// answers that nobody reads. Loop thread only.
 class ControlApi {
  public:
   struct Hooks {
     std::function<Snapshot()> snapshot;
     std::function<std::vector<wire::MetricFamily>()> metrics;
-    std::function<void(std::optional<std::chrono::nanoseconds> grace)> stop;
+    // What may be asked of the process. The error says why it does not apply now.
+    std::function<Result<void>(std::optional<std::chrono::nanoseconds> grace)> stop;
+    std::function<Result<void>()> start;
+    std::function<Result<void>()> restart;
+    std::function<Result<void>(int signal)> signal;
+    std::function<Result<void>(std::string_view line)> command;
+    std::function<Result<void>()> drain;
     const RecentLines* recent_lines;
   };
 
@@ -50,14 +59,21 @@ class ControlApi {
 
  private:
   void Listen();
+  void Answer(http::Request request, const server::Responder& respond, server::Cancelled cancelled);
   void AddRoutes();
-  bool Allowed(const http::Request& request) const;
-  http::Response Stop(const http::Request& request);
+  void AddCommands();
+  /// A command of one parameter at most (`parameter` may be empty).
+  using Perform = std::function<Result<void>(const std::optional<std::string>& value)>;
+  void AddCommand(std::string_view path, std::string_view parameter, Perform perform);
+  http::Response Carry(const http::Request& request, std::string_view parameter,
+                       const Perform& perform);
   http::Response Tail(const http::Request& request) const;
 
   net::Loop& loop_;
   ControlOptions options_;
   Hooks hooks_;
+  Access access_;
+  CommandMemory commands_;
   server::Router router_;
   net::Timer retry_timer_;
   bool reported_ = false;

@@ -1,5 +1,6 @@
 #include "agent/flat_object.h"
 
+#include <cstdint>
 #include <optional>
 
 #include "protocol/base/text.h"
@@ -76,13 +77,48 @@ class Reader {
       value.push_back(kTo[i]);
       return true;
     }
-    // \uXXXX: control characters only; everything else can be written as it is.
-    if (c != 'u' || rest_.size() < 4) return false;
-    auto bytes = ParseHex(rest_.substr(0, 4));
-    if (!bytes || (*bytes)[0] != 0 || static_cast<unsigned char>((*bytes)[1]) >= 0x80) return false;
-    value.push_back((*bytes)[1]);
-    rest_.remove_prefix(4);
+    if (c != 'u') return false;
+    auto unit = CodeUnit();
+    if (!unit) return false;
+    // RFC 8259 section 7: what has no 16 bits of its own comes as a pair of surrogates.
+    if (*unit >= 0xDC00 && *unit < 0xE000) return false;
+    if (*unit < 0xD800 || *unit >= 0xE000) {
+      AppendUtf8(value, *unit);
+      return true;
+    }
+    if (!rest_.starts_with("\\u")) return false;
+    rest_.remove_prefix(2);
+    auto low = CodeUnit();
+    if (!low || *low < 0xDC00 || *low >= 0xE000) return false;
+    AppendUtf8(value, 0x10000 + ((*unit - 0xD800) << 10) + (*low - 0xDC00));
     return true;
+  }
+
+  /// The four digits after \u.
+  std::optional<std::uint32_t> CodeUnit() {
+    if (rest_.size() < 4) return std::nullopt;
+    auto bytes = ParseHex(rest_.substr(0, 4));
+    if (!bytes) return std::nullopt;
+    rest_.remove_prefix(4);
+    return static_cast<std::uint32_t>(static_cast<unsigned char>((*bytes)[0])) << 8 |
+           static_cast<unsigned char>((*bytes)[1]);
+  }
+
+  static void AppendUtf8(std::string& out, std::uint32_t point) {
+    auto append = [&out](std::uint32_t byte) { out.push_back(static_cast<char>(byte)); };
+    auto follow = [&append, point](unsigned shift) { append(0x80 | (point >> shift & 0x3F)); };
+    if (point < 0x80) return append(point);
+    if (point < 0x800) {
+      append(0xC0 | point >> 6);
+    } else if (point < 0x10000) {
+      append(0xE0 | point >> 12);
+      follow(6);
+    } else {
+      append(0xF0 | point >> 18);
+      follow(12);
+      follow(6);
+    }
+    follow(0);
   }
 
   std::string_view rest_;

@@ -9,10 +9,10 @@
 #include "agent/agent.h"
 #include "agent/allocator.h"
 #include "agent/configuration.h"
+#include "agent/credentials.h"
 #include "agent/standard_outputs.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/environment.h"
-#include "protocol/base/file_system.h"
 #include "protocol/base/log.h"
 #include "protocol/base/text.h"
 #include "protocol/net/loop.h"
@@ -58,18 +58,8 @@ int main(int argc, char** argv) {
   EraseVariable(agent::kTokenVariable);
   DetachEnvironment();
   if (auto safe = agent::CheckListener(configuration); !safe) return RefuseUsage(safe.error());
-  std::string token = std::exchange(configuration.token, {});
-  if (!configuration.token_file.empty()) {
-    auto content = ReadFile(PosixFileSystem(), configuration.token_file);
-    if (!content) return RefuseUsage(content.error().Wrap("--token-file"));
-    std::string_view text = *content;
-    while (text.ends_with('\n') || text.ends_with('\r')) text.remove_suffix(1);
-    token = Trim(text);
-    if (token.empty()) {
-      return RefuseUsage(Error(ErrorCode::kInvalidArgument,
-                               Join("--token-file ", configuration.token_file, " is empty")));
-    }
-  }
+  auto credentials = agent::LoadCredentials(configuration);
+  if (!credentials) return RefuseUsage(credentials.error());
 
   agent::StandardOutputs outputs;
   net::Loop loop;  // from here on, a log that nobody reads any more is an error and not the end
@@ -82,6 +72,7 @@ int main(int argc, char** argv) {
     log::Warn("the control listener is open to everybody who can reach it",
               {{"address", configuration.listen->ToString()}});
   }
-  agent::Agent agent(loop, SystemClock(), outputs, std::move(configuration), std::move(token));
+  agent::Agent agent(loop, SystemClock(), outputs, std::move(configuration),
+                     std::move(*credentials));
   return agent.Run();
 }

@@ -149,6 +149,14 @@ void AddAgent(Families& out, const Snapshot& s, const ProcessUsage& agent) {
   out.Sample(1, {{"version", DUNLIN_VERSION}});
   out.Gauge("dunlin_agent_listening", "Whether the control listener is bound.",
             s.listening ? 1 : 0);
+  if (s.tls_failures) {
+    out.BeginCounter("dunlin_agent_tls_failures_total",
+                     "Handshakes with the control listener that failed, by kind.");
+    for (std::size_t i = 0; i < net::kTlsFailures; ++i) {
+      out.Sample((*s.tls_failures)[i],
+                 {{"kind", std::string(net::TlsFailureName(static_cast<net::TlsFailure>(i)))}});
+    }
+  }
   out.Counter("process_cpu_seconds_total", "CPU time of the agent itself.", agent.cpu_seconds);
   out.Gauge("process_resident_memory_bytes", "Resident memory of the agent itself.",
             agent.resident_bytes);

@@ -13,6 +13,7 @@
 #include "protocol/base/clock.h"
 #include "protocol/base/histogram.h"
 #include "protocol/net/child_process.h"
+#include "protocol/net/tls_context.h"
 #include "shipper/shipper.h"
 
 namespace dunlin::agent {
@@ -77,6 +78,8 @@ struct Snapshot {
 
   bool listening = false;
   std::optional<Histogram> loop_lag;
+  /// Handshakes with the control listener that failed, by net::TlsFailure; nothing without TLS.
+  std::optional<std::array<std::uint64_t, net::kTlsFailures>> tls_failures;
   LogTime agent_started_at{};
 };
 

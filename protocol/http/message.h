@@ -1,10 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "protocol/base/peer_identity.h"
 
 namespace dunlin::http {
 
@@ -59,7 +62,8 @@ struct Request {
   std::string target;  // as sent
   Headers headers;
   std::string body;
-  std::string peer;        // "127.0.0.1:51234", filled by the server
+  std::string peer;                      // "127.0.0.1:51234", filled by the server
+  std::optional<PeerIdentity> identity;  // of the client's certificate, likewise
   Parameters path_values;  // what {name} segments of the route matched, filled by the router
 
   /// The query string merged with a form body when the content type says so.

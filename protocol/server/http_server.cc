@@ -1,9 +1,11 @@
 #include "protocol/server/http_server.h"
 
 #include <cstdint>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
+#include "protocol/base/text.h"
 #include "protocol/server/session.h"
 
 namespace dunlin::server {
@@ -12,8 +14,8 @@ namespace {
 // Connections past the limit that are told so at the same time; still more are dropped.
 constexpr std::size_t kMostTurnedAway = 64;
 
-http::Response TooManyConnections() {
-  auto response = http::Response::Text(503, "too many connections; try again in a moment\n");
+http::Response TryAgain(std::string_view cause) {
+  auto response = http::Response::Text(503, Join(cause, "; try again in a moment\n"));
   response.headers.Set("Retry-After", "1");
   return response;
 }
@@ -32,7 +34,17 @@ struct HttpServer::Impl {
   std::unordered_map<std::uint64_t, std::unique_ptr<Session>> sessions;
   std::unordered_map<std::uint64_t, std::unique_ptr<Session>> turned_away;
 
+  void MakeRoom() {
+    auto oldest = sessions.end();
+    for (auto it = sessions.begin(); it != sessions.end(); ++it) {
+      if (!it->second->waits()) continue;
+      if (oldest == sessions.end() || it->first < oldest->first) oldest = it;
+    }
+    if (oldest != sessions.end()) sessions.erase(oldest);
+  }
+
   void Accept(std::unique_ptr<net::Connection> connection) {
+    if (options.make_room && sessions.size() >= options.max_connections) MakeRoom();
     bool welcome = sessions.size() < options.max_connections;
     auto& home = welcome ? sessions : turned_away;
     if (!welcome && home.size() >= kMostTurnedAway) return;
@@ -43,7 +55,7 @@ struct HttpServer::Impl {
     if (welcome) {
       stored.Serve();
     } else {
-      stored.Refuse(TooManyConnections());
+      stored.Refuse(TryAgain("too many connections"));
     }
   }
 };
@@ -54,9 +66,11 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Listen(net::Loop& loop,
                                                        RequestHandler handler) {
   auto impl = std::make_unique<Impl>(loop, options, std::move(handler));
   auto listener = net::Listener::Listen(
-      loop, address, [impl = impl.get()](std::unique_ptr<net::Connection> connection) {
+      loop, address,
+      [impl = impl.get()](std::unique_ptr<net::Connection> connection) {
         impl->Accept(std::move(connection));
-      });
+      },
+      options.tls);
   if (!listener) return std::move(listener).error();
   impl->listener = std::move(*listener);
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));
@@ -67,5 +81,11 @@ HttpServer::~HttpServer() = default;
 
 net::HostPort HttpServer::local_address() const { return impl_->listener->local_address(); }
 std::size_t HttpServer::connections() const { return impl_->sessions.size(); }
+
+std::size_t HttpServer::unsent_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& [id, session] : impl_->sessions) bytes += session->unsent_bytes();
+  return bytes;
+}
 
 }  // namespace dunlin::server

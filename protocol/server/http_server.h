@@ -11,12 +11,17 @@
 #include "protocol/net/address.h"
 #include "protocol/net/connection.h"
 #include "protocol/net/loop.h"
+#include "protocol/net/tls_context.h"
 
 namespace dunlin::server {
 
 struct HttpServerOptions {
   http::ParserLimits limits;
   std::size_t max_connections = 1024;  // past it a new one is answered 503 and closed
+  /// Past it, instead, the oldest connection that is between requests, or in the middle of sending
+  /// one, is dropped for the new one: whoever only holds connections keeps nobody out.
+  bool make_room = false;
+  net::TlsContext* tls = nullptr;  // outlives the server; null: plain
   std::chrono::milliseconds read_timeout{
       std::chrono::seconds(30)};  // to finish a request once begun
   std::chrono::milliseconds idle_timeout{std::chrono::minutes(2)};  // between requests
@@ -49,6 +54,8 @@ class HttpServer {
 
   net::HostPort local_address() const;
   std::size_t connections() const;
+  /// Of answers that peers have not taken yet, all connections together.
+  std::size_t unsent_bytes() const;
 
  private:
   struct Impl;

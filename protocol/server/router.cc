@@ -64,6 +64,7 @@ http::Request WithoutBody(const http::Request& request) {
   head.target = request.target;
   head.headers = request.headers;
   head.peer = request.peer;
+  head.identity = request.identity;
   head.path_values = request.path_values;
   return head;
 }

@@ -133,6 +133,7 @@ void Session::Handle(http::Request request) {
   deadline_.Stop();
   request_begun_ = false;
   request.peer = connection_->peer();
+  if (const PeerIdentity* identity = connection_->identity()) request.identity = *identity;
   head_request_ = request.method == "HEAD";
   keep_alive_ = parser_.keep_alive();
   cancelled_ = std::make_shared<std::atomic<bool>>(false);

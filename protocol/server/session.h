@@ -27,6 +27,10 @@ class Session {
 
   /// Reads and answers requests.
   void Serve();
+  /// Whether it is the peer's turn: nothing is being handled or sent.
+  bool waits() const { return state_ == State::kReading; }
+  std::size_t unsent_bytes() const { return connection_->pending_write_bytes(); }
+
   /// Answers without a request, and closes.
   void Refuse(http::Response response);
 

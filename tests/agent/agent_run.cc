@@ -108,16 +108,22 @@ void AgentRun::WaitForOutput(std::string_view text) {
   RunUntil([&] { return out.find(text) != std::string::npos; });
 }
 
-std::string AgentRun::Http(const std::string& request_line, const std::string& headers,
-                           const std::string& body) {
+net::HostPort AgentRun::ControlAddress() {
   RunUntil([this] { return !collector.hellos.empty(); });
   auto address = net::HostPort::Parse(collector.hellos.back().metrics_address);
   REQUIRE(address);
+  return *address;
+}
+
+std::string AgentRun::Http(const std::string& request_line, const std::string& headers,
+                           const std::string& body) {
+  const net::HostPort address = ControlAddress();
   std::string answer;
   bool done = false;
   std::unique_ptr<net::Connection> connection;
   auto connector = net::Connector::Connect(
-      loop, *address, std::chrono::seconds(5), [&](Result<std::unique_ptr<net::Connection>> got) {
+      loop, address, std::chrono::seconds(20),
+      [&](Result<std::unique_ptr<net::Connection>> got) {
         if (!got) {
           answer = got.error().message();
           done = true;
@@ -130,7 +136,8 @@ std::string AgentRun::Http(const std::string& request_line, const std::string& h
         connection->Write(request_line + " HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n" +
                           headers + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
                           body);
-      });
+      },
+      tls);
   RunUntil([&] { return done; });
   return answer;
 }

@@ -12,9 +12,17 @@
 #include "protocol/base/clock.h"
 #include "protocol/net/child_process.h"
 #include "protocol/net/loop.h"
+#include "protocol/net/tls_context.h"
 #include "tests/shipper/scripted_collector.h"
 
 namespace dunlin::testing {
+
+/// Memory checkers keep freed memory and pad the rest: only a build without says how much it is.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kMemoryIsReal = false;
+#else
+inline constexpr bool kMemoryIsReal = true;
+#endif
 
 /// The real agent as a process of its own, a collector that follows a script beside it, and what a
 /// runtime does with an agent: start it, read its output, send signals, wait for its end.
@@ -51,6 +59,10 @@ class AgentRun {
   /// The whole response as text.
   std::string Http(const std::string& request_line, const std::string& headers = {},
                    const std::string& body = {});
+  /// Set: exchanges are over TLS. Outlives them.
+  net::TlsContext* tls = nullptr;
+  /// Of the control listener, likewise up.
+  net::HostPort ControlAddress();
   std::string Get(const std::string& path) { return Http("GET " + path); }
   /// The value of one sample in /metrics text; its labels as they are written, in braces.
   static double Metric(const std::string& exposition, const std::string& series);

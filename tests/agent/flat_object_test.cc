@@ -17,6 +17,7 @@ TEST_CASE("objects without nesting are read", "[agent][json]") {
       {R"({"grace":"5s"})", {{"grace", "5s"}}},
       {"{ \"grace\" : 5 ,\n\"now\":true, \"id\":null}", {{"grace", "5"}, {"now", "true"}}},
       {R"({"a":"\"\\\/\n\u0041"})", {{"a", "\"\\/\nA"}}},
+      {R"({"a":"\u00e9\u20ac\ud83d\ude00"})", {{"a", "\u00e9\u20ac\U0001F600"}}},
       {R"({"a":-1.5e3})", {{"a", "-1.5e3"}}},
       {R"({"a":"null"})", {{"a", "null"}}},
   }));
@@ -30,7 +31,8 @@ TEST_CASE("anything else is refused", "[agent][json]") {
   const std::string text =
       GENERATE(as<std::string>{}, "", "[]", "5", "{", "}", "{\"a\"}", "{\"a\":}", "{\"a\":1,}",
                "{a:1}", "{\"a\":{}}", "{\"a\":[1]}", "{\"a\":1} x", "{\"a\":\"\n\"}",
-               R"({"a":"\x"})", R"({"a":"\u00e9"})", R"({"a":")", "{\"a\":nul}");
+               R"({"a":"\x"})", R"({"a":"\ud83d"})", R"({"a":"\ude00"})", R"({"a":"\ud83d\u0041"})",
+               R"({"a":")", "{\"a\":nul}");
   CAPTURE(text);
   auto got = ParseFlatObject(text);
   REQUIRE_FALSE(got);

@@ -25,6 +25,7 @@ inline Snapshot FullSample() {
   s.collector_connected = true;
   s.sender.last_ack = s.since;
   s.loop_lag = shipper::SessionStatistics().ack_latency;
+  s.tls_failures.emplace();
   return s;
 }
 

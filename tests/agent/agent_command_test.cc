@@ -118,6 +118,32 @@ TEST_CASE("a command to a process whose input is not the agent's is refused with
   CHECK(Has(answer, "--stdin pipe"));
 }
 
+TEST_CASE("a command reaches the process as a line, once per id", "[agent][control]") {
+  AgentRun run;
+  run.flags.insert(run.flags.end(), {"--stdin", "pipe"});
+  run.Start({"/bin/sh", "-c", "while read -r line; do echo \"got $line\"; done"});
+  run.RunUntil([&] { return !run.collector.hellos.empty(); });
+  const std::string reload = R"({"id": "1", "line": "reload \u00e9"})";
+  CHECK(Has(Post(run, "/v1/command", reload), "HTTP/1.1 202"));
+  CHECK(Has(Post(run, "/v1/command", reload), "HTTP/1.1 202"));
+  CHECK(Has(Post(run, "/v1/command", R"({"id": "2", "line": "two\nlines"})"), "HTTP/1.1 400"));
+  CHECK(Has(Post(run, "/v1/command", R"({"id": "2", "line": "last"})"), "HTTP/1.1 202"));
+  run.WaitForOutput("got last\n");
+  CHECK(run.out == "got reload \u00e9\ngot last\n");
+}
+
+TEST_CASE("a restart by command runs the process again, once per id", "[agent][control]") {
+  AgentRun run;
+  run.Start({"/bin/sh", "-c", "echo ready; exec sleep 600"});
+  run.WaitForOutput("ready\n");
+  CHECK(Has(Post(run, "/v1/restart", R"({"id": "r"})"), "HTTP/1.1 202"));
+  run.WaitForOutput("ready\nready\n");
+  CHECK(Has(Post(run, "/v1/restart", R"({"id": "r"})"), "HTTP/1.1 202"));
+  const std::string status = run.Get("/v1/status");
+  CHECK(Has(status, R"("state":"running")"));
+  CHECK(Has(status, R"("restarts":1)"));
+}
+
 TEST_CASE("a drained process counts as not ready and runs on", "[agent][control]") {
   AgentRun run;
   run.StartWorkload({"wait"});

@@ -1,18 +1,17 @@
 #include "agent/agent.h"
 
-#include <fcntl.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <climits>
 #include <csignal>
 #include <cstring>
 #include <type_traits>
 #include <utility>
 #include <variant>
 
+#include "agent/agent_options.h"
 #include "agent/metrics.h"
 #include "protocol/base/log.h"
 #include "protocol/base/text.h"
@@ -22,12 +21,6 @@ namespace {
 
 /// How long the end waits for a reader of the agent's own output that does not read.
 constexpr std::chrono::milliseconds kPassthroughPatience{500};
-
-std::string HostName() {
-  char name[256] = {};
-  if (gethostname(name, sizeof name - 1) != 0) return "localhost";
-  return name;
-}
 
 /// Between a look at who is left and the next, while somebody is: an end that is not ours to reap
 /// tells us nothing.
@@ -56,55 +49,6 @@ bool IsForwarded(int signal) {
       // Between 31 and SIGRTMIN lie those that the C library keeps for itself.
       return signal <= 31 || signal >= SIGRTMIN;
   }
-}
-
-shipper::ShipperOptions ShipperOptionsOf(const Configuration& configuration,
-                                         const std::string& token, const RandomId& agent_id,
-                                         const RandomId& boot_id) {
-  shipper::ShipperOptions options;
-  options.batcher.batch_bytes = configuration.batch_bytes;
-  options.batcher.batch_age = configuration.batch_age;
-  options.batcher.rate_limit = configuration.rate_limit;
-  options.queue = {configuration.memory_limit, configuration.when_full};
-  if (configuration.collectors.empty()) return options;
-  shipper::SenderOptions sender;
-  sender.collectors = configuration.collectors;
-  sender.jitter_seed = RandomU64();
-  // Half of the memory may be on its way, the other half can be dropped from.
-  sender.session.window_bytes =
-      std::min(sender.session.window_bytes, configuration.memory_limit / 2);
-  sender.hello.agent_version = DUNLIN_VERSION;
-  sender.hello.agent_id = agent_id;
-  sender.hello.boot_id = boot_id;
-  sender.hello.project = configuration.project;
-  sender.hello.service = configuration.service;
-  sender.hello.deployment = configuration.deployment;
-  sender.hello.container = configuration.container;
-  sender.hello.host = HostName();
-  sender.hello.labels = configuration.labels;
-  sender.hello.token = token;
-  options.sender = std::move(sender);
-  return options;
-}
-
-SupervisorOptions SupervisorOptionsOf(const Configuration& configuration) {
-  SupervisorOptions options;
-  options.stop_signal = configuration.stop_signal;
-  options.stop_grace = configuration.stop_grace;
-  options.stop_mode = configuration.stop_mode;
-  options.wait_for_all = configuration.wait_for_all;
-  options.signal_rewrites = configuration.signal_rewrites;
-  options.exit_remaps = configuration.exit_remaps;
-  options.restart = configuration.restart;
-  options.pre_start = !configuration.pre_start.empty();
-  options.post_stop = !configuration.post_stop.empty();
-  options.hook_timeout = configuration.hook_timeout;
-  return options;
-}
-
-Configuration Completed(Configuration configuration) {
-  if (configuration.container.empty()) configuration.container = HostName();
-  return configuration;
 }
 
 std::string_view HookName(Hook hook) {
@@ -174,75 +118,6 @@ int Agent::Run() {
   reaper_->Poll();
   if (state_ != Supervisor::State::kExited) loop_.Run();
   return exit_code_;
-}
-
-Result<void> Agent::Start() {
-  if (supervisor_.state() != Supervisor::State::kBackingOff) {
-    return Error(ErrorCode::kUnavailable,
-                 Join("cannot start: the process is ", StateName(supervisor_.state()),
-                      ", and only a pause before a restart can be ended"));
-  }
-  Perform(supervisor_.OnStartRequested(clock_.Steady()));
-  return {};
-}
-
-Result<void> Agent::Restart(RestartCause cause) {
-  if (!supervisor_.can_restart()) {
-    return Error(ErrorCode::kUnavailable, "cannot restart: the agent is about to end");
-  }
-  Perform(supervisor_.OnRestartRequested(cause, clock_.Steady()));
-  return {};
-}
-
-Result<void> Agent::Stop(std::optional<std::chrono::nanoseconds> grace) {
-  Perform(supervisor_.OnStopRequested(grace, clock_.Steady()));
-  return {};
-}
-
-Result<void> Agent::Signal(int signal) {
-  if (signal < 1 || signal > SIGRTMAX) {
-    return Error(ErrorCode::kInvalidArgument, Join("there is no signal ", signal));
-  }
-  if (tree_->leader() == 0) {
-    return Error(ErrorCode::kUnavailable, "cannot signal: no process runs");
-  }
-  tree_->Send({signal, configuration_.stop_mode == StopMode::kLeader ? Supervisor::Target::kLeader
-                                                                     : Supervisor::Target::kGroup});
-  return {};
-}
-
-Result<void> Agent::Command(std::string_view line) {
-  if (configuration_.standard_input != StandardInput::kPipe) {
-    return Error(ErrorCode::kUnsupported,
-                 "cannot pass on a command: the process's input is not ours (--stdin pipe)");
-  }
-  if (!process_input_) {
-    return Error(ErrorCode::kUnavailable, "cannot pass on a command: no process runs");
-  }
-  // Up to this size a pipe takes all or nothing (pipe(7)), so half a command is never left there.
-  if (line.size() >= PIPE_BUF || line.find('\n') != std::string_view::npos) {
-    return Error(ErrorCode::kInvalidArgument,
-                 Join("a command is one line of at most ", PIPE_BUF - 1, " bytes"));
-  }
-  const std::string text = Join(line, "\n");
-  ssize_t written;
-  do {
-    written = write(process_input_.get(), text.data(), text.size());
-  } while (written < 0 && errno == EINTR);
-  if (written >= 0) return {};
-  if (errno == EAGAIN) {
-    return Error(ErrorCode::kExhausted,
-                 "cannot pass on a command: the process has not read those before it");
-  }
-  return ErrnoError(errno, "cannot pass on a command");
-}
-
-Result<void> Agent::Drain() {
-  if (tree_->leader() == 0) {
-    return Error(ErrorCode::kUnavailable, "cannot drain: no process runs");
-  }
-  draining_ = true;
-  return {};
 }
 
 void Agent::BecomeSubreaper() {

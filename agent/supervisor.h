@@ -174,6 +174,7 @@ class Supervisor {
     std::chrono::nanoseconds pause;
   };
 
+  static Actions Then(Actions first, const Actions& second);
   bool IsStopSignal(int signal) const;
   Target own_target() const;
   Reach reach() const { return restart_ ? Reach::kDescendants : Reach::kNamespace; }

@@ -2,6 +2,7 @@
 // its standard output when it is set up.
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -158,6 +159,8 @@ void UseTerminal() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // A test that fails kills the agent; nothing of it is to stay behind.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
   const std::string_view what = argc > 1 ? argv[1] : "";
   const long number = argc > 2 ? std::strtol(argv[2], nullptr, 10) : 0;
   if (what == "exit") return static_cast<int>(number);

@@ -33,9 +33,7 @@ void Batcher::StartBatchIfSealed() {
   for (std::size_t i = 0; i < kOutputs; ++i) lines_before_[i] = captured_[i].lines;
 }
 
-void Batcher::EnsureRoom(std::size_t bytes) {
-  if (columns_.lines.size() < used_ + bytes) columns_.lines.resize(used_ + bytes);
-}
+void Batcher::EnsureRoom(std::size_t bytes) { lines_.Reserve(used_ + bytes, used_); }
 
 std::span<char> Batcher::Reserve(wire::Output output, std::size_t wanted) {
   StartBatchIfSealed();
@@ -47,15 +45,15 @@ std::span<char> Batcher::Reserve(wire::Output output, std::size_t wanted) {
       {wanted, std::max({left, options_.batch_bytes / 2, kMinReadBytes}), options_.fragment_bytes});
   size = std::max<std::size_t>(size, 1);
   EnsureRoom(carried + size);
-  return {columns_.lines.data() + used_ + carried, size};
+  return {lines_.data() + used_ + carried, size};
 }
 
 void Batcher::Commit(wire::Output output, std::size_t bytes, LogTime now, SteadyTime steady) {
   if (bytes == 0) return;
   Partial& partial = partials_[IndexOf(output)];
   const std::size_t carried = partial.bytes.size();
-  Check(used_ + carried + bytes <= columns_.lines.size(), "committed more than was reserved");
-  char* chunk = columns_.lines.data() + used_ + carried;
+  Check(used_ + carried + bytes <= lines_.size(), "committed more than was reserved");
+  char* chunk = lines_.data() + used_ + carried;
   const auto* newline = static_cast<const char*>(std::memchr(chunk, '\n', bytes));
   Run run = BeginRun(output, now);
   if (bucket_) bucket_->Refill(steady);
@@ -75,7 +73,7 @@ void Batcher::Commit(wire::Output output, std::size_t bytes, LogTime now, Steady
     CutFragments(partial, run);
     EndLongLine(partial, run, /*unterminated=*/false);
     EnsureRoom(rest.size());
-    std::memcpy(columns_.lines.data() + used_, rest.data(), rest.size());
+    std::memcpy(lines_.data() + used_, rest.data(), rest.size());
     SplitLines(rest.size(), partial, run);
   }
   EndRun(run, steady);
@@ -105,10 +103,13 @@ Batcher::Content Batcher::Seal() {
   Check(!empty() && !sealed_, "sealing an empty batch");
   sealed_ = true;
   deadline_.reset();
-  columns_.lines.resize(used_);
-  Content content{columns_, std::exchange(totals_, {}),
+  Content content{columns_,
+                  lines_,
+                  used_,
+                  std::exchange(totals_, {}),
                   static_cast<std::uint64_t>(first_entry_->time_since_epoch().count()),
-                  *first_entry_, lines_before_};
+                  *first_entry_,
+                  lines_before_};
   first_entry_.reset();
   return content;
 }
@@ -147,7 +148,7 @@ void Batcher::SplitLines(std::size_t bytes, Partial& partial, Run& run) {
     SplitLimitedLines(bytes, partial, run);
     return;
   }
-  const char* const begin = columns_.lines.data() + used_;
+  const char* const begin = lines_.data() + used_;
   const char* const end = begin + bytes;
   const char* line = begin;
   const std::size_t lines_before = columns_.line_lengths.size();
@@ -166,7 +167,7 @@ void Batcher::SplitLines(std::size_t bytes, Partial& partial, Run& run) {
 
 /// The same where lines may have to be left out: those that stay move together.
 void Batcher::SplitLimitedLines(std::size_t bytes, Partial& partial, Run& run) {
-  char* kept = columns_.lines.data() + used_;
+  char* kept = lines_.data() + used_;
   const char* line = kept;
   const char* const end = kept + bytes;
   while (const auto* newline = static_cast<const char*>(
@@ -200,8 +201,8 @@ void Batcher::LeaveOut(std::uint64_t bytes, const Run& run) {
 void Batcher::AppendEntry(std::string_view line, Run& run) {
   if (bucket_) bucket_->Charge(line.size() + 1);
   EnsureRoom(line.size() + 1);
-  std::memcpy(columns_.lines.data() + used_, line.data(), line.size());
-  columns_.lines[used_ + line.size()] = '\n';
+  std::memcpy(lines_.data() + used_, line.data(), line.size());
+  lines_.data()[used_ + line.size()] = '\n';
   used_ += line.size() + 1;
   columns_.line_lengths.push_back(static_cast<std::uint32_t>(line.size()));
   run.entries += 1;

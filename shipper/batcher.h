@@ -81,7 +81,9 @@ class Batcher {
   /// What one sealed batch is made of. The columns are valid until the next Reserve or Finish,
   /// which starts the next batch.
   struct Content {
-    const wire::Columns& columns;
+    const wire::Columns& columns;  // but for the lines
+    wire::LinesBuffer& lines;
+    std::size_t lines_bytes;
     Totals totals;
     std::uint64_t base_monotonic_ns;
     SteadyTime first_entry;
@@ -133,8 +135,9 @@ class Batcher {
   static void Release(Partial& partial);
 
   BatcherOptions options_;
-  wire::Columns columns_;  // lines is kept larger than what is used; Seal trims it
-  std::size_t used_ = 0;
+  wire::Columns columns_;  // but for the lines
+  wire::LinesBuffer lines_;
+  std::size_t used_ = 0;  // bytes of them
   std::array<Partial, kOutputs> partials_;
   Totals totals_{};
   Totals captured_{};

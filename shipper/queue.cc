@@ -55,7 +55,6 @@ std::string_view Queue::TakeUnsent() {
   }
   batch.header.sequence = next_sequence_;
   batch.header.gaps = item.gaps;
-  item.frame.reserve(unframed.size() + 32 + 64 * item.gaps.size());
   wire::AppendBatchFrame(item.frame, batch);
   bytes_ += item.frame.size();
   sent_bytes_ += item.frame.size();

@@ -115,15 +115,15 @@ void Shipper::Seal() {
     queue_.CountDropped(DropReason::kNoCollector, content.totals);
     return;
   }
-  encoded_.clear();
   wire::BatchHeader header;
   header.base_monotonic_ns = content.base_monotonic_ns;
   header.stdout_lines_before = content.lines_before[IndexOf(wire::Output::kStdout)];
   header.stderr_lines_before = content.lines_before[IndexOf(wire::Output::kStderr)];
-  encoder_.AppendBatchFrame(encoded_, header, content.columns);
-  batch_raw_bytes_.Observe(static_cast<double>(content.columns.lines.size()));
-  batch_wire_bytes_.Observe(static_cast<double>(encoded_.size()));
-  queue_.Push({std::string(encoded_), content.totals, content.first_entry, limited});
+  std::string frame;
+  encoder_.AppendBatchFrame(frame, header, content.columns, content.lines, content.lines_bytes);
+  batch_raw_bytes_.Observe(static_cast<double>(content.lines_bytes));
+  batch_wire_bytes_.Observe(static_cast<double>(frame.size()));
+  queue_.Push({std::move(frame), content.totals, content.first_entry, limited});
   had_room_ = queue_.has_room();
   sender_->OnQueued();
 }

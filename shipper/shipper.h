@@ -87,7 +87,6 @@ class Shipper {
   const Clock& clock_;
   Batcher batcher_;
   wire::BatchEncoder encoder_;
-  std::string encoded_;  // reused; the queue gets a copy of the right size
   Queue queue_;
   Histogram batch_raw_bytes_{kBatchByteBounds};
   Histogram batch_wire_bytes_{kBatchByteBounds};

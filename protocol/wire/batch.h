@@ -9,6 +9,7 @@
 
 #include "protocol/base/result.h"
 #include "protocol/base/units.h"
+#include "protocol/wire/lines_buffer.h"
 
 namespace dunlin::wire {
 
@@ -84,6 +85,10 @@ class BatchEncoder {
   /// Appends a whole kBatch frame to `out`. The same columns and header give the same bytes. The
   /// caller keeps a batch small enough for a frame: kMaxBatchLinesBytes of lines always are.
   void AppendBatchFrame(std::string& out, const BatchHeader& header, const Columns& columns);
+  /// The same for lines that are the first `lines_bytes` of `lines` instead of in `columns`; saves
+  /// a copy of them. What lies behind them is overwritten.
+  void AppendBatchFrame(std::string& out, const BatchHeader& header, const Columns& columns,
+                        LinesBuffer& lines, std::size_t lines_bytes);
 
  private:
   struct Impl;

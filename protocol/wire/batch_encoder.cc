@@ -1,5 +1,6 @@
 #include <zstd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "protocol/base/check.h"
@@ -36,6 +37,10 @@ class Scratch {
   std::unique_ptr<char[]> bytes_;
   std::size_t capacity_ = 0;
 };
+
+/// All fields of a batch but its content and gaps: a tag and a number each.
+constexpr std::size_t kMostFieldsBytes = 9 * (1 + kMaxVarintBytes);
+constexpr std::size_t kMostGapBytes = 2 + 5 * (1 + kMaxVarintBytes);
 
 char* StoreColumnHeader(char* out, std::uint32_t field, std::size_t size) {
   out = StoreVarint(out, Tag(field, WireType::kLengthPrefixed));
@@ -100,6 +105,9 @@ void PutGap(std::string& out, const Gap& gap) {
 }  // namespace
 
 void AppendBatchFrame(std::string& out, const BatchView& batch) {
+  // Once and not by doubling: frames are kept as they are.
+  out.reserve(out.size() + kFrameHeaderBytes + kMostFieldsBytes + batch.content.size() +
+              batch.header.gaps.size() * kMostGapBytes);
   std::size_t begin = BeginFrame(out);
   PutVarint(out, batch_field::kSequence, batch.header.sequence);
   PutFixed64(out, batch_field::kBaseTime, static_cast<std::uint64_t>(batch.base_time_ns));
@@ -135,8 +143,8 @@ struct BatchEncoder::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
-  /// Writes Columns into `plain` and returns its size.
-  std::size_t StoreColumns(const Columns& columns) {
+  /// Behind the lines: the other columns. Returns where they end.
+  char* StoreOtherColumns(const Columns& columns, LinesBuffer& lines, std::size_t lines_bytes) {
     FillTimeDeltas(columns.runs, time_deltas);
     marks.clear();
     for (const Mark& mark : columns.marks) {
@@ -144,16 +152,14 @@ struct BatchEncoder::Impl {
       PutMark(one_mark, mark);
       PutMessage(marks, columns_field::kMarks, one_mark);
     }
-    std::size_t bound = 5 * kMaxColumnHeaderBytes +
-                        columns.runs.size() * (1 + 5 + kMaxVarintBytes) +
-                        columns.line_lengths.size() * 5 + columns.lines.size() + marks.size();
-    char* const begin = plain.Reserve(bound);
-    char* end = begin;
-    if (!columns.lines.empty()) {
-      end = StoreColumnHeader(end, columns_field::kLines, columns.lines.size());
-      std::memcpy(end, columns.lines.data(), columns.lines.size());
-      end += columns.lines.size();
-    }
+    const auto longest = std::max_element(columns.line_lengths.begin(), columns.line_lengths.end());
+    const std::size_t length_bytes =
+        longest == columns.line_lengths.end() ? 0 : VarintSize(*longest);
+    lines.Reserve(lines_bytes + 4 * kMaxColumnHeaderBytes +
+                      columns.runs.size() * (1 + 5 + kMaxVarintBytes) +
+                      columns.line_lengths.size() * length_bytes + marks.size(),
+                  lines_bytes);
+    char* end = lines.data() + lines_bytes;
     end = StoreLineLengths(end, columns.line_lengths);
     end = StorePacked(end, columns_field::kRunOutputs, columns.runs,
                       [](const Run& run) { return static_cast<std::uint64_t>(run.output); });
@@ -162,22 +168,22 @@ struct BatchEncoder::Impl {
     end = StorePacked(end, columns_field::kRunTimeDeltas, time_deltas,
                       [](std::uint64_t delta) { return delta; });
     std::memcpy(end, marks.data(), marks.size());
-    end += marks.size();
-    return static_cast<std::size_t>(end - begin);
+    return end + marks.size();
   }
 
-  /// Compresses the first `size` bytes of `plain`. Through a buffer of its own and not into the
+  /// Through a buffer of its own and not into the
   /// frame: frames are kept in the queue, and would keep the worst case's capacity with them.
-  std::string_view Compress(std::size_t size) {
-    std::size_t bound = ZSTD_compressBound(size);
+  std::string_view Compress(std::string_view plain) {
+    std::size_t bound = ZSTD_compressBound(plain.size());
     char* to = compressed.Reserve(bound);
-    std::size_t got = ZSTD_compress2(context, to, compressed.capacity(), plain.data(), size);
+    std::size_t got =
+        ZSTD_compress2(context, to, compressed.capacity(), plain.data(), plain.size());
     Check(ZSTD_isError(got) == 0, "zstd compresses into a buffer of its own bound");
     return {to, got};
   }
 
   ZSTD_CCtx* context;
-  Scratch plain;
+  LinesBuffer copied_lines;
   Scratch compressed;
   std::vector<std::uint64_t> time_deltas;
   std::string marks;
@@ -189,17 +195,34 @@ BatchEncoder::~BatchEncoder() = default;
 
 void BatchEncoder::AppendBatchFrame(std::string& out, const BatchHeader& header,
                                     const Columns& columns) {
-  Check(columns.lines.size() >= columns.line_lengths.size(), "each line has its newline");
+  LinesBuffer& lines = impl_->copied_lines;
+  lines.Reserve(columns.lines.size(), 0);
+  if (!columns.lines.empty()) {
+    std::memcpy(lines.data(), columns.lines.data(), columns.lines.size());
+  }
+  AppendBatchFrame(out, header, columns, lines, columns.lines.size());
+}
+
+void BatchEncoder::AppendBatchFrame(std::string& out, const BatchHeader& header,
+                                    const Columns& columns, LinesBuffer& lines,
+                                    std::size_t lines_bytes) {
+  Check(lines_bytes >= columns.line_lengths.size(), "each line has its newline");
   BatchView batch;
   batch.header = header;
   if (!columns.empty()) {
-    std::size_t content_bytes = impl_->StoreColumns(columns);
-    Check(content_bytes <= kMaxContentBytes, "batch content within its limit");
+    const char* const end = impl_->StoreOtherColumns(columns, lines, lines_bytes);
+    char front[LinesBuffer::kFrontBytes];
+    const auto front_bytes = static_cast<std::size_t>(
+        StoreColumnHeader(front, columns_field::kLines, lines_bytes) - front);
+    char* const begin = lines.data() - front_bytes;
+    std::memcpy(begin, front, front_bytes);
+    const std::string_view content(begin, static_cast<std::size_t>(end - begin));
+    Check(content.size() <= kMaxContentBytes, "batch content within its limit");
     batch.base_time_ns = columns.runs.empty() ? 0 : columns.runs.front().time_ns;
     batch.entries = static_cast<std::uint32_t>(columns.line_lengths.size());
-    batch.raw_bytes = columns.lines.size() - columns.line_lengths.size();
-    batch.content_bytes = static_cast<std::uint32_t>(content_bytes);
-    batch.content = impl_->Compress(content_bytes);
+    batch.raw_bytes = lines_bytes - columns.line_lengths.size();
+    batch.content_bytes = static_cast<std::uint32_t>(content.size());
+    batch.content = impl_->Compress(content);
   }
   wire::AppendBatchFrame(out, batch);
 }

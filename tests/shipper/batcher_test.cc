@@ -68,7 +68,10 @@ class Feed {
   void End(Output output = Output::kStdout) { batcher.Finish(output, clock.Now(), clock.Steady()); }
   std::vector<Entry> Seal() {
     if (batcher.empty()) return {};
-    return EntriesOf(batcher.Seal().columns);
+    Batcher::Content content = batcher.Seal();
+    wire::Columns columns = content.columns;
+    columns.lines.assign(content.lines.data(), content.lines_bytes);
+    return EntriesOf(columns);
   }
   std::vector<std::string> SealLines() {
     std::vector<std::string> lines;

@@ -205,6 +205,38 @@ TEST_CASE("one encoder and decoder serve many batches, always alike", "[wire][ba
   }
 }
 
+TEST_CASE("lines that are compressed where they lie give the same frame", "[wire][batch]") {
+  BatchEncoder encoder;
+  LinesBuffer lines;
+  for (int i = 0; i < 50; ++i) {
+    RandomValues random(static_cast<std::uint64_t>(i));
+    const Sample sample = RandomSample(random);
+    Columns others = sample.columns;
+    others.lines.clear();
+    lines.Reserve(sample.columns.lines.size(), 0);
+    if (lines.data() != nullptr) {
+      std::memcpy(lines.data(), sample.columns.lines.data(), sample.columns.lines.size());
+    }
+    std::string frame;
+    encoder.AppendBatchFrame(frame, sample.header, others, lines, sample.columns.lines.size());
+    CHECK(frame == EncodeFrame(sample.header, sample.columns));
+  }
+}
+
+TEST_CASE("room for lines grows and keeps what it is told to keep", "[wire][batch]") {
+  LinesBuffer lines;
+  CHECK(lines.size() == 0);
+  lines.Reserve(3, 0);
+  REQUIRE(lines.size() >= 3);
+  std::memcpy(lines.data(), "abc", 3);
+  const std::size_t before = lines.size();
+  lines.Reserve(before + 1, 3);
+  CHECK(lines.size() > before);
+  CHECK(std::string_view(lines.data(), 3) == "abc");
+  lines.Reserve(1, 0);
+  CHECK(lines.size() > before);
+}
+
 TEST_CASE("compressed content gets its header when it is first sent", "[wire][batch]") {
   RandomValues random(GENERATE(range(0, 20)));
   Sample sample = RandomSample(random);

@@ -9,8 +9,9 @@ usage: tests/run.sh [--full] [--jobs N]
 
 Builds and runs the tests; installs missing packages with apt first (as root or through sudo).
 
-  (no flag)   unit tests under ASan and UBSan, integration tests on the release build; a test whose real
-              peer (Prometheus, Docker, ...) is not installed is skipped and says why
+  (no flag)   unit tests under ASan and UBSan; integration tests, and those of the agent as a process, on the
+              release build; a test whose real peer (Prometheus, Docker, ...) is not installed is skipped and
+              says why
   --full      installs the peers, too, without leaving any service of theirs running, and adds the threaded
               parts under TSan; nothing that can run is skipped
   --jobs N    parallel build and test jobs (default: one per core)
@@ -51,13 +52,16 @@ cmake --build --preset dev -j "$jobs"
 
 step "build: release (static agent)"
 cmake --preset release >/dev/null
-cmake --build --preset release -j "$jobs" --target programs
+cmake --build --preset release -j "$jobs" --target release_tests
 
 if [ "$full" = 1 ]; then
   step "build: tsan (threaded parts)"
   cmake --preset tsan >/dev/null
   cmake --build --preset tsan -j "$jobs" --target threaded_tests
 fi
+
+# CTest shows what a failed test printed, not why another was skipped.
+skipped() { grep -h '^skipped: ' "build/$1/Testing/Temporary/LastTest.log" || true; }
 
 failed=0
 if [ "$full" = 1 ]; then
@@ -67,8 +71,13 @@ if [ "$full" = 1 ]; then
 fi
 step "tests: integration, on the release build"
 ctest --preset release -j 1 -L integration || failed=1
+skipped release
+step "tests: the agent as it is shipped"
+ctest --preset release -j "$jobs" -L . -LE integration || failed=1
+skipped release
 step "tests: everything else, under ASan and UBSan"
 ctest --preset dev -j "$jobs" -LE integration || failed=1
+skipped dev
 
 printf '\n'
 if [ "$failed" = 0 ]; then

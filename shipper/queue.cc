@@ -13,8 +13,12 @@ void Queue::Push(SealedBatch batch) {
   lines_ += LinesOf(batch.totals);
   unsent_.push_back({std::move(batch.frame), batch.totals, batch.first_entry, {}, false});
   AddGaps(unsent_.back().gaps, DropReason::kRateLimit, batch.limited);
+  MakeRoom(0);
+}
+
+void Queue::MakeRoom(std::size_t frame_bytes) {
   if (options_.when_full == WhenFull::kBlock) return;
-  while (bytes_ > options_.limit_bytes && !unsent_.empty()) {
+  while (bytes_ + frame_bytes > options_.limit_bytes && !unsent_.empty()) {
     DropOldestUnsent(DropReason::kMemoryFull);
   }
 }

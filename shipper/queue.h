@@ -47,6 +47,9 @@ class Queue {
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;
 
+  /// With kDropOldest, drops the oldest unsent batches until a frame of this size fits, or none is
+  /// left.
+  void MakeRoom(std::size_t frame_bytes);
   /// Adds the newest batch. With kDropOldest, drops the oldest unsent ones until the limit holds,
   /// the new one included when nothing else is left.
   void Push(SealedBatch batch);

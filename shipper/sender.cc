@@ -12,7 +12,7 @@ namespace dunlin::shipper {
 namespace {
 
 /// Batches are copied when written, so no more than this lies in the connection beside the queue.
-constexpr std::size_t kMaxPendingWriteBytes = 256_KiB;
+constexpr std::size_t kMaxPendingWriteBytes = 64_KiB;
 /// One write holds several small batches, so that a backlog of them does not cost a system call
 /// each.
 constexpr std::size_t kWriteBytes = 64_KiB;

@@ -119,8 +119,12 @@ void Shipper::Seal() {
   header.base_monotonic_ns = content.base_monotonic_ns;
   header.stdout_lines_before = content.lines_before[IndexOf(wire::Output::kStdout)];
   header.stderr_lines_before = content.lines_before[IndexOf(wire::Output::kStderr)];
+  const wire::BatchView batch =
+      encoder_.Encode(header, content.columns, content.lines, content.lines_bytes);
+  // Before and not after, so that memory never holds both.
+  queue_.MakeRoom(wire::MaxFrameBytes(batch));
   std::string frame;
-  encoder_.AppendBatchFrame(frame, header, content.columns, content.lines, content.lines_bytes);
+  wire::AppendBatchFrame(frame, batch);
   batch_raw_bytes_.Observe(static_cast<double>(content.lines_bytes));
   batch_wire_bytes_.Observe(static_cast<double>(frame.size()));
   queue_.Push({std::move(frame), content.totals, content.first_entry, limited});

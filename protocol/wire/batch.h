@@ -70,31 +70,6 @@ struct BatchHeader {
   friend bool operator==(const BatchHeader&, const BatchHeader&) = default;
 };
 
-/// Lines that fit one frame with their columns even when zstd cannot compress them.
-inline constexpr std::size_t kMaxBatchLinesBytes = 2_MiB;
-
-/// Compresses columns into Batch payloads, reusing its buffers: zstd level 1, no zstd checksum
-/// (frames have their own). One thread.
-class BatchEncoder {
- public:
-  BatchEncoder();
-  ~BatchEncoder();
-  BatchEncoder(const BatchEncoder&) = delete;
-  BatchEncoder& operator=(const BatchEncoder&) = delete;
-
-  /// Appends a whole kBatch frame to `out`. The same columns and header give the same bytes. The
-  /// caller keeps a batch small enough for a frame: kMaxBatchLinesBytes of lines always are.
-  void AppendBatchFrame(std::string& out, const BatchHeader& header, const Columns& columns);
-  /// The same for lines that are the first `lines_bytes` of `lines` instead of in `columns`; saves
-  /// a copy of them. What lies behind them is overwritten.
-  void AppendBatchFrame(std::string& out, const BatchHeader& header, const Columns& columns,
-                        LinesBuffer& lines, std::size_t lines_bytes);
-
- private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
-};
-
 /// A batch as the collector reads it: header fields decoded, content still compressed (a view of
 /// the payload).
 struct BatchView {
@@ -113,6 +88,34 @@ Result<BatchView> DecodeBatch(std::string_view payload);
 /// sealed batch its sequence and gaps when it is first sent. Writes what AppendBatchFrame of the
 /// same columns and header writes. An empty batch (no entries, empty content) only carries gaps.
 void AppendBatchFrame(std::string& out, const BatchView& batch);
+/// No frame of this batch is longer.
+std::size_t MaxFrameBytes(const BatchView& batch);
+
+/// Lines that fit one frame with their columns even when zstd cannot compress them.
+inline constexpr std::size_t kMaxBatchLinesBytes = 2_MiB;
+
+/// Compresses columns into Batch payloads, reusing its buffers: zstd level 1, no zstd checksum
+/// (frames have their own). One thread.
+class BatchEncoder {
+ public:
+  BatchEncoder();
+  ~BatchEncoder();
+  BatchEncoder(const BatchEncoder&) = delete;
+  BatchEncoder& operator=(const BatchEncoder&) = delete;
+
+  /// Appends a whole kBatch frame to `out`. The same columns and header give the same bytes. The
+  /// caller keeps a batch small enough for a frame: kMaxBatchLinesBytes of lines always are.
+  void AppendBatchFrame(std::string& out, const BatchHeader& header, const Columns& columns);
+  /// The batch of lines that are the first `lines_bytes` of `lines` instead of in `columns`, ready
+  /// for the AppendBatchFrame above; saves two copies. What lies behind those lines is overwritten.
+  /// The view's content is valid until the next call.
+  BatchView Encode(const BatchHeader& header, const Columns& columns, LinesBuffer& lines,
+                   std::size_t lines_bytes);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
 
 /// What one batch may unfold to; a decompression bomb fails before it is unfolded.
 inline constexpr std::uint32_t kMaxContentBytes = 16_MiB;

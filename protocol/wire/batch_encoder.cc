@@ -104,10 +104,14 @@ void PutGap(std::string& out, const Gap& gap) {
 
 }  // namespace
 
+std::size_t MaxFrameBytes(const BatchView& batch) {
+  return kFrameHeaderBytes + kMostFieldsBytes + batch.content.size() +
+         batch.header.gaps.size() * kMostGapBytes;
+}
+
 void AppendBatchFrame(std::string& out, const BatchView& batch) {
   // Once and not by doubling: frames are kept as they are.
-  out.reserve(out.size() + kFrameHeaderBytes + kMostFieldsBytes + batch.content.size() +
-              batch.header.gaps.size() * kMostGapBytes);
+  out.reserve(out.size() + MaxFrameBytes(batch));
   std::size_t begin = BeginFrame(out);
   PutVarint(out, batch_field::kSequence, batch.header.sequence);
   PutFixed64(out, batch_field::kBaseTime, static_cast<std::uint64_t>(batch.base_time_ns));
@@ -200,12 +204,11 @@ void BatchEncoder::AppendBatchFrame(std::string& out, const BatchHeader& header,
   if (!columns.lines.empty()) {
     std::memcpy(lines.data(), columns.lines.data(), columns.lines.size());
   }
-  AppendBatchFrame(out, header, columns, lines, columns.lines.size());
+  wire::AppendBatchFrame(out, Encode(header, columns, lines, columns.lines.size()));
 }
 
-void BatchEncoder::AppendBatchFrame(std::string& out, const BatchHeader& header,
-                                    const Columns& columns, LinesBuffer& lines,
-                                    std::size_t lines_bytes) {
+BatchView BatchEncoder::Encode(const BatchHeader& header, const Columns& columns,
+                               LinesBuffer& lines, std::size_t lines_bytes) {
   Check(lines_bytes >= columns.line_lengths.size(), "each line has its newline");
   BatchView batch;
   batch.header = header;
@@ -224,7 +227,7 @@ void BatchEncoder::AppendBatchFrame(std::string& out, const BatchHeader& header,
     batch.content_bytes = static_cast<std::uint32_t>(content.size());
     batch.content = impl_->Compress(content);
   }
-  wire::AppendBatchFrame(out, batch);
+  return batch;
 }
 
 }  // namespace dunlin::wire

@@ -218,7 +218,9 @@ TEST_CASE("lines that are compressed where they lie give the same frame", "[wire
       std::memcpy(lines.data(), sample.columns.lines.data(), sample.columns.lines.size());
     }
     std::string frame;
-    encoder.AppendBatchFrame(frame, sample.header, others, lines, sample.columns.lines.size());
+    BatchView batch = encoder.Encode(sample.header, others, lines, sample.columns.lines.size());
+    AppendBatchFrame(frame, batch);
+    CHECK(frame.size() <= MaxFrameBytes(batch));
     CHECK(frame == EncodeFrame(sample.header, sample.columns));
   }
 }

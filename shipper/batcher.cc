@@ -58,7 +58,7 @@ void Batcher::Commit(wire::Output output, std::size_t bytes, LogTime now, Steady
   Run run = BeginRun(output, now);
   if (bucket_) bucket_->Refill(steady);
   if (newline == nullptr) {
-    partial.bytes.append(chunk, bytes);
+    Extend(partial, {chunk, bytes});
     CutFragments(partial, run);
   } else if (auto first = static_cast<std::size_t>(newline - chunk);
              !partial.long_line() && carried + first <= options_.fragment_bytes) {
@@ -69,7 +69,7 @@ void Batcher::Commit(wire::Output output, std::size_t bytes, LogTime now, Steady
     // The end of an over-long line: its fragments take the place where the chunk lies, so what
     // follows the line moves out of the way first.
     std::string rest(newline + 1, bytes - first - 1);
-    partial.bytes.append(chunk, first);
+    Extend(partial, {chunk, first});
     CutFragments(partial, run);
     EndLongLine(partial, run, /*unterminated=*/false);
     EnsureRoom(rest.size());
@@ -77,6 +77,15 @@ void Batcher::Commit(wire::Output output, std::size_t bytes, LogTime now, Steady
     SplitLines(rest.size(), partial, run);
   }
   EndRun(run, steady);
+}
+
+/// A long line gets at once what it can ever need: less than a fragment waits, and a chunk comes to
+/// it. Growing by doubling would take more than twice that on the way.
+void Batcher::Extend(Partial& partial, std::string_view bytes) const {
+  if (partial.bytes.size() + bytes.size() > kKeptPartialCapacity) {
+    partial.bytes.reserve(2 * options_.fragment_bytes);
+  }
+  partial.bytes.append(bytes);
 }
 
 void Batcher::Finish(wire::Output output, LogTime now, SteadyTime steady) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "protocol/base/clock.h"
@@ -126,6 +127,7 @@ class Batcher {
   void EnsureRoom(std::size_t bytes);
   Run BeginRun(wire::Output output, LogTime now) const;
   void EndRun(const Run& run, SteadyTime steady);
+  void Extend(Partial& partial, std::string_view bytes) const;
   void SplitLines(std::size_t bytes, Partial& partial, Run& run);
   void SplitLimitedLines(std::size_t bytes, Partial& partial, Run& run);
   void LeaveOut(std::uint64_t bytes, const Run& run);

@@ -25,6 +25,7 @@ class Scratch {
  public:
   char* Reserve(std::size_t size) {
     if (size > capacity_) {
+      bytes_.reset();  // first, so that there are never two
       bytes_ = std::make_unique_for_overwrite<char[]>(size);
       capacity_ = size;
     }

@@ -23,6 +23,7 @@ class LinesBuffer {
     if (size <= size_) return;
     // In steps, so that batches of about one size soon find enough; never twice what is needed.
     size = (size + kStepBytes - 1) / kStepBytes * kStepBytes;
+    if (kept == 0) bytes_.reset();
     auto bytes = std::make_unique_for_overwrite<char[]>(kFrontBytes + size);
     if (kept > 0) std::memcpy(bytes.get() + kFrontBytes, data(), kept);
     bytes_ = std::move(bytes);

@@ -15,14 +15,14 @@ enum class Protocol { kAgent, kLokiPush };
 
 /// Why a line was refused for good: the `reason` label, named as Loki names its own.
 enum class RejectReason {
-  kMalformed,          // a batch or entry that cannot be read
-  kInvalidLabels,      // malformed label names, no labels at all
-  kTooManyLabels,      // max_label_names_per_series
-  kLabelNameTooLong,   //
-  kLabelValueTooLong,  //
-  kLineTooLong,        //
-  kMetadataTooLarge,   // structured_metadata_too_large
-  kTooFarInFuture,     //
+  kMalformed,      // a batch that cannot be read
+  kInvalidLabels,  // malformed, repeated or no label names
+  kTooManyLabels,
+  kLabelNameTooLong,
+  kLabelValueTooLong,
+  kLineTooLong,
+  kMetadataTooLarge,
+  kTooFarInFuture,
 };
 std::string_view RejectReasonName(RejectReason reason);
 

@@ -12,7 +12,6 @@
 #include <variant>
 
 #include "agent/agent_options.h"
-#include "agent/metrics.h"
 #include "protocol/base/log.h"
 #include "protocol/base/text.h"
 
@@ -416,76 +415,6 @@ void Agent::ReportLosses() const {
              {"shutdown", lines(shipper::DropReason::kShutdown)},
              {"rate_limit", lines(shipper::DropReason::kRateLimit)},
              {"last_error", shipper_.sender()->statistics().last_error}});
-}
-
-Snapshot Agent::TakeSnapshot() const {
-  Snapshot s;
-  s.project = configuration_.project;
-  s.service = configuration_.service;
-  s.deployment = configuration_.deployment;
-  s.container = configuration_.container;
-  s.agent_id = ToHex(agent_id_);
-  s.boot_id = ToHex(boot_id_);
-  s.state = StateName(supervisor_.state());
-  s.since = state_since_;
-  s.pid = tree_ ? tree_->leader() : 0;
-  s.ready = probes_.ready() && !draining_;
-  s.probes = probes_.Reports();
-  if (auto exit = supervisor_.exit_status()) {
-    s.last_exit = {*exit, supervisor_.out_of_memory(), ended_at_};
-  }
-  s.restarts = supervisor_.restarts();
-  if (supervisor_.state() == Supervisor::State::kBackingOff) {
-    const auto left = *supervisor_.deadline() - clock_.Steady();
-    s.backoff_seconds = std::max(0.0, std::chrono::duration<double>(left).count());
-  }
-  s.started_at = started_at_;
-  s.signals_forwarded = signals_forwarded_;
-  s.orphans_reaped = orphans_reaped_;
-
-  s.capture = terminal_.given()              ? CaptureMode::kTty
-              : configuration_.merge_outputs ? CaptureMode::kMerged
-                                             : CaptureMode::kPipe;
-  s.lines = shipper_.Account();
-  for (std::size_t i = 0; i < shipper::kOutputs; ++i) {
-    s.captured_lines[i] = shipper_.batcher().captured()[i].lines;
-  }
-  const Captures::Totals captured = captures_.totals();
-  s.captured_bytes = captured.bytes;
-  s.reads = captured.reads;
-  s.unread_bytes = captured.unread_bytes;
-  s.blocked_seconds = std::chrono::duration<double>(captured.blocked_time).count();
-  s.passthrough_dropped_bytes = captured.passthrough_dropped_bytes;
-  s.dropped = shipper_.queue().dropped();
-  s.fragmented_lines = shipper_.batcher().fragmented_lines();
-  s.truncated_lines = shipper_.batcher().truncated_lines();
-  s.batch_raw_bytes = shipper_.batch_raw_bytes();
-  s.batch_wire_bytes = shipper_.batch_wire_bytes();
-  s.acknowledged_batches = shipper_.queue().acknowledged_batches();
-  s.rejected_batches = shipper_.queue().rejected_batches();
-  s.queue_bytes = shipper_.queue().bytes();
-  s.queue_batches = shipper_.queue().batches();
-  if (auto oldest = shipper_.oldest_unsent()) {
-    s.oldest_unsent_seconds = std::chrono::duration<double>(clock_.Steady() - *oldest).count();
-  }
-  if (const shipper::Sender* sender = shipper_.sender()) {
-    s.collector_configured = true;
-    s.collector_connected = sender->connected();
-    s.collector = sender->peer();
-    s.sender = sender->statistics();
-  }
-  s.loop_lag = loop_.lag();
-  s.listening = control_ && control_->listening();
-  if (credentials_.listener_tls) s.tls_failures = credentials_.listener_tls->failures();
-  s.agent_started_at = agent_started_at_;
-  return s;
-}
-
-std::vector<wire::MetricFamily> Agent::CollectMetrics() {
-  CgroupUsage container;
-  if (cgroup_) container = cgroup_->Read();
-  oom_watch_.Note(container.oom_kills, clock_.Steady());
-  return MetricsOf(TakeSnapshot(), ReadProcessUsage(), container);
 }
 
 bool Agent::KilledForMemory(net::ExitStatus status) {

@@ -27,19 +27,24 @@ void DedupState::SetBoot(const BootKey& key, Boot boot) {
   Boot& have = boots_[key];
   have.next_sequence = std::max(have.next_sequence, boot.next_sequence);
   have.last_seen_ns = std::max(have.last_seen_ns, boot.last_seen_ns);
-  changed_boots_[key] = true;
 }
 
 void DedupState::AddContent(const RandomId& hash, std::int64_t received_ns) {
   contents_[hash] = received_ns;
   contents_by_age_.emplace_back(received_ns, hash);
-  changed_contents_.push_back(hash);
 }
 
 void DedupState::Add(const std::optional<BatchId>& id, const std::optional<RandomId>& content_hash,
                      std::int64_t received_ns) {
-  if (id) SetBoot({id->agent, id->boot}, {id->sequence + 1, received_ns});
-  if (content_hash) AddContent(*content_hash, received_ns);
+  if (id) {
+    BootKey key{id->agent, id->boot};
+    SetBoot(key, {id->sequence + 1, received_ns});
+    changed_boots_[key] = true;
+  }
+  if (content_hash) {
+    AddContent(*content_hash, received_ns);
+    changed_contents_.push_back(*content_hash);
+  }
 }
 
 std::uint64_t DedupState::NextSequence(const BootKey& key) const {
@@ -139,7 +144,8 @@ AppendOutcome DedupGroup::Decide(const AppendRequest& request, std::int64_t now_
     auto queued = next_.find(key);
     std::uint64_t next = queued == next_.end() ? durable_.NextSequence(key) : queued->second;
     if (id.sequence < next) return AppendOutcome::kDuplicate;
-    if (id.sequence > std::max(next, id.oldest_held)) return AppendOutcome::kGap;
+    std::uint64_t first = id.first_sequence == 0 ? id.sequence : id.first_sequence;
+    if (first > std::max(next, id.oldest_held)) return AppendOutcome::kGap;
     next_[key] = id.sequence + 1;
     return AppendOutcome::kStored;
   }

@@ -56,10 +56,11 @@ class DedupState {
   /// Forgets what is over age or over count.
   void Expire(std::int64_t now_ns);
 
-  /// Appends everything, or what was added since the last TakeChanges.
+  /// Appends everything, or what Add noted since the last TakeChanges.
   void AppendAll(std::string& out) const;
   std::string TakeChanges();
-  /// Adds what AppendAll or TakeChanges wrote; no bytes add nothing. Errors: kCorruption.
+  /// Takes over what AppendAll or TakeChanges wrote, which is no change to be taken again; no bytes
+  /// add nothing. Errors: kCorruption.
   Result<void> Apply(std::string_view bytes);
 
   std::size_t boots() const { return boots_.size(); }

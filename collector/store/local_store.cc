@@ -102,7 +102,6 @@ Result<void> LocalStore::Recover(const PayloadDecoder& decoder) {
   segments_ = std::make_shared<const Segments>(std::move(files->segments));
   losses_ = manifest_->state().losses;
   dedup_ = manifest_->state().dedup;
-  dedup_.TakeChanges();
   Lsn last_lsn = manifest_->state().covered_lsn;
   active_ = std::make_shared<Head>(streams_, manifest_->state().next_arrival, last_lsn, NowNs());
 

@@ -29,6 +29,9 @@ struct BatchId {
   /// The oldest sequence the sender still holds: earlier ones will never come (dropped by it, or
   /// acknowledged by a collector that has forgotten this boot), so they are not waited for.
   std::uint64_t oldest_held = 1;
+  /// A batch that stands for several, dropped before they were ever sent, covers all from here to
+  /// `sequence`; 0: `sequence` alone.
+  std::uint64_t first_sequence = 0;
 };
 
 /// One unit of durability: stored whole and once, or not at all.

@@ -85,8 +85,8 @@ struct BatchView {
 Result<BatchView> DecodeBatch(std::string_view payload);
 
 /// Appends a whole kBatch frame around content that is compressed already: how a sender gives a
-/// sealed batch its sequence and gaps when it is first sent. Writes what AppendBatchFrame of the
-/// same columns and header writes. An empty batch (no entries, empty content) only carries gaps.
+/// sealed batch its sequence and gaps when it is first sent. An empty batch (no entries, empty
+/// content) only carries gaps.
 void AppendBatchFrame(std::string& out, const BatchView& batch);
 /// No frame of this batch is longer.
 std::size_t MaxFrameBytes(const BatchView& batch);
@@ -103,12 +103,11 @@ class BatchEncoder {
   BatchEncoder(const BatchEncoder&) = delete;
   BatchEncoder& operator=(const BatchEncoder&) = delete;
 
-  /// Appends a whole kBatch frame to `out`. The same columns and header give the same bytes. The
-  /// caller keeps a batch small enough for a frame: kMaxBatchLinesBytes of lines always are.
-  void AppendBatchFrame(std::string& out, const BatchHeader& header, const Columns& columns);
-  /// The batch of lines that are the first `lines_bytes` of `lines` instead of in `columns`, ready
-  /// for the AppendBatchFrame above; saves two copies. What lies behind those lines is overwritten.
-  /// The view's content is valid until the next call.
+  /// The batch of lines that are the first `lines_bytes` of `lines`, and of the other columns,
+  /// ready for AppendBatchFrame; `columns.lines` is not looked at. The same lines, columns and
+  /// header give the same bytes. What lies behind the lines is overwritten. The caller keeps a
+  /// batch small enough for a frame: kMaxBatchLinesBytes of lines always are. The view's content is
+  /// valid until the next call.
   BatchView Encode(const BatchHeader& header, const Columns& columns, LinesBuffer& lines,
                    std::size_t lines_bytes);
 

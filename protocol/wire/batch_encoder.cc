@@ -188,7 +188,6 @@ struct BatchEncoder::Impl {
   }
 
   ZSTD_CCtx* context;
-  LinesBuffer copied_lines;
   Scratch compressed;
   std::vector<std::uint64_t> time_deltas;
   std::string marks;
@@ -197,16 +196,6 @@ struct BatchEncoder::Impl {
 
 BatchEncoder::BatchEncoder() : impl_(std::make_unique<Impl>()) {}
 BatchEncoder::~BatchEncoder() = default;
-
-void BatchEncoder::AppendBatchFrame(std::string& out, const BatchHeader& header,
-                                    const Columns& columns) {
-  LinesBuffer& lines = impl_->copied_lines;
-  lines.Reserve(columns.lines.size(), 0);
-  if (!columns.lines.empty()) {
-    std::memcpy(lines.data(), columns.lines.data(), columns.lines.size());
-  }
-  wire::AppendBatchFrame(out, Encode(header, columns, lines, columns.lines.size()));
-}
 
 BatchView BatchEncoder::Encode(const BatchHeader& header, const Columns& columns,
                                LinesBuffer& lines, std::size_t lines_bytes) {

@@ -4,6 +4,7 @@
 #include "protocol/wire/batch.h"
 #include "protocol/wire/frame.h"
 #include "tests/fuzz/fuzz_input.h"
+#include "tests/support/batch_frame.h"
 
 namespace dunlin::wire {
 namespace {
@@ -18,8 +19,7 @@ void TryView(const BatchView& view) {
   // The header keeps the time of the first run; a batch whose runs are all empty has none.
   if (columns.empty()) return;
 
-  std::string frame;
-  encoder.AppendBatchFrame(frame, view.header, columns);
+  const std::string frame = testing::BatchFrame(encoder, view.header, columns);
   auto again = DecodeBatch(std::string_view(frame).substr(kFrameHeaderBytes));
   Check(again.has_value(), "what was encoded decodes");
   Check(again->header == view.header, "with the same header");

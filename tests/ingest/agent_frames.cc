@@ -1,6 +1,7 @@
 #include "tests/ingest/agent_frames.h"
 
 #include "protocol/base/text.h"
+#include "tests/support/batch_frame.h"
 #include "tests/support/catch.h"
 
 namespace dunlin::ingest {
@@ -66,9 +67,7 @@ std::string BatchFrame(std::uint64_t sequence, const std::vector<std::string>& l
   }
   wire::BatchHeader header;
   header.sequence = sequence;
-  std::string out;
-  wire::BatchEncoder().AppendBatchFrame(out, header, columns);
-  return out;
+  return testing::BatchFrame(header, columns);
 }
 
 std::string MalformedBatchFrame() {

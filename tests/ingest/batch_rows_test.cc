@@ -6,6 +6,7 @@
 #include "collector/ingest/entry_codec.h"
 #include "protocol/wire/frame.h"
 #include "tests/ingest/agent_frames.h"
+#include "tests/support/batch_frame.h"
 #include "tests/support/catch.h"
 
 namespace dunlin::ingest {
@@ -16,9 +17,7 @@ const OutputStreams kStreams{LabelSet{{"service", "web"}, {"output", "stdout"}},
 
 /// The payload of a batch frame.
 std::string PayloadOf(const wire::BatchHeader& header, const wire::Columns& columns) {
-  std::string frame;
-  wire::BatchEncoder().AppendBatchFrame(frame, header, columns);
-  return frame.substr(wire::kFrameHeaderBytes);
+  return testing::BatchFrame(header, columns).substr(wire::kFrameHeaderBytes);
 }
 
 wire::Columns TwoOutputs() {

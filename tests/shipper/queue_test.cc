@@ -4,6 +4,7 @@
 #include <string>
 
 #include "tests/shipper/sealed_batch.h"
+#include "tests/support/batch_frame.h"
 #include "tests/support/catch.h"
 
 namespace dunlin::shipper {
@@ -45,17 +46,14 @@ TEST_CASE("a batch taken has the bytes that the encoder gives that sequence", "[
   columns.runs = {{Output::kStdout, 1, 77}};
   columns.line_lengths = {5};
   columns.lines = "hello\n";
-  wire::BatchEncoder encoder;
   SealedBatch batch;
   wire::BatchHeader header;
   header.base_monotonic_ns = 5;
-  encoder.AppendBatchFrame(batch.frame, header, columns);
+  batch.frame = testing::BatchFrame(header, columns);
   Queue queue;
   queue.Push(std::move(batch));
-  std::string want;
   header.sequence = 1;
-  encoder.AppendBatchFrame(want, header, columns);
-  CHECK(queue.TakeUnsent() == want);
+  CHECK(queue.TakeUnsent() == testing::BatchFrame(header, columns));
 }
 
 TEST_CASE("what is sent again is the same bytes", "[shipper][queue]") {

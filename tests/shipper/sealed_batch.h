@@ -9,6 +9,7 @@
 #include "protocol/wire/batch.h"
 #include "protocol/wire/frame.h"
 #include "shipper/queue.h"
+#include "tests/support/batch_frame.h"
 #include "tests/support/catch.h"
 
 namespace dunlin::shipper {
@@ -31,7 +32,7 @@ inline SealedBatch MakeBatch(std::uint64_t lines, std::size_t line_bytes = 10,
   }
   SealedBatch batch;
   static wire::BatchEncoder encoder;
-  encoder.AppendBatchFrame(batch.frame, {}, columns);
+  batch.frame = testing::BatchFrame(encoder, {}, columns);
   batch.totals[IndexOf(output)] = {lines, lines * line_bytes,
                                    time_ns + static_cast<std::int64_t>(lines) - 1};
   return batch;

@@ -4,11 +4,14 @@
 
 #include "protocol/wire/dunlin.pb.h"
 #include "protocol/wire/frame.h"
+#include "tests/support/batch_frame.h"
 #include "tests/support/catch.h"
 #include "tests/wire/random_values.h"
 
 namespace dunlin::wire {
 namespace {
+
+using testing::BatchFrame;
 
 struct Sample {
   BatchHeader header;
@@ -59,15 +62,8 @@ Sample SmallSample() {
   return sample;
 }
 
-std::string EncodeFrame(const BatchHeader& header, const Columns& columns) {
-  BatchEncoder encoder;
-  std::string out;
-  encoder.AppendBatchFrame(out, header, columns);
-  return out;
-}
-
 std::string EncodePayload(const Sample& sample) {
-  return EncodeFrame(sample.header, sample.columns).substr(kFrameHeaderBytes);
+  return BatchFrame(sample.header, sample.columns).substr(kFrameHeaderBytes);
 }
 
 std::string Compressed(std::string_view plain) {
@@ -189,12 +185,11 @@ TEST_CASE("one encoder and decoder serve many batches, always alike", "[wire][ba
   for (int i = 0; i < 50; ++i) {
     RandomValues random(static_cast<std::uint64_t>(i));
     Sample sample = RandomSample(random);
-    std::string frame = "kept";
-    encoder.AppendBatchFrame(frame, sample.header, sample.columns);
-    CHECK(frame == "kept" + EncodeFrame(sample.header, sample.columns));
+    const std::string frame = BatchFrame(encoder, sample.header, sample.columns);
+    CHECK(frame == BatchFrame(sample.header, sample.columns));
 
     FrameReader reader;
-    reader.Feed(std::string_view(frame).substr(4));
+    reader.Feed(frame);
     auto next = reader.Next();
     REQUIRE((next && *next));
     CHECK((*next)->type == FrameType::kBatch);
@@ -205,7 +200,7 @@ TEST_CASE("one encoder and decoder serve many batches, always alike", "[wire][ba
   }
 }
 
-TEST_CASE("lines that are compressed where they lie give the same frame", "[wire][batch]") {
+TEST_CASE("what a buffer of lines held before does not show in the frame", "[wire][batch]") {
   BatchEncoder encoder;
   LinesBuffer lines;
   for (int i = 0; i < 50; ++i) {
@@ -217,11 +212,11 @@ TEST_CASE("lines that are compressed where they lie give the same frame", "[wire
     if (lines.data() != nullptr) {
       std::memcpy(lines.data(), sample.columns.lines.data(), sample.columns.lines.size());
     }
-    std::string frame;
+    std::string frame = "kept";
     BatchView batch = encoder.Encode(sample.header, others, lines, sample.columns.lines.size());
     AppendBatchFrame(frame, batch);
-    CHECK(frame.size() <= MaxFrameBytes(batch));
-    CHECK(frame == EncodeFrame(sample.header, sample.columns));
+    CHECK(frame.size() <= 4 + MaxFrameBytes(batch));
+    CHECK(frame == "kept" + BatchFrame(sample.header, sample.columns));
   }
 }
 
@@ -246,14 +241,14 @@ TEST_CASE("compressed content gets its header when it is first sent", "[wire][ba
   unsent.base_monotonic_ns = sample.header.base_monotonic_ns;
   unsent.stdout_lines_before = sample.header.stdout_lines_before;
   unsent.stderr_lines_before = sample.header.stderr_lines_before;
-  std::string sealed = EncodeFrame(unsent, sample.columns);
+  std::string sealed = BatchFrame(unsent, sample.columns);
   auto view = DecodeBatch(std::string_view(sealed).substr(kFrameHeaderBytes));
   REQUIRE(view);
   view->header.sequence = sample.header.sequence;
   view->header.gaps = sample.header.gaps;
   std::string sent;
   AppendBatchFrame(sent, *view);
-  CHECK(sent == EncodeFrame(sample.header, sample.columns));
+  CHECK(sent == BatchFrame(sample.header, sample.columns));
 }
 
 TEST_CASE("a batch may carry gaps and no entries", "[wire][batch]") {

@@ -5,6 +5,7 @@
 #include "protocol/wire/batch.h"
 #include "protocol/wire/frame.h"
 #include "protocol/wire/messages.h"
+#include "tests/support/batch_frame.h"
 
 namespace dunlin::wire {
 
@@ -55,8 +56,7 @@ inline Columns ExampleColumns() {
 inline std::string ExampleFromAgent() {
   std::string bytes(kPreface);
   AppendFrame(bytes, FrameType::kHello, Encode(ExampleHello()));
-  BatchEncoder().AppendBatchFrame(bytes, ExampleBatchHeader(), ExampleColumns());
-  return bytes;
+  return bytes + testing::BatchFrame(ExampleBatchHeader(), ExampleColumns());
 }
 
 inline std::string ExampleFromCollector() {

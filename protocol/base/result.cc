@@ -87,7 +87,7 @@ Error ErrnoError(int error_number, std::string_view what) {
   std::string message(what);
   message += ": ";
   message += cause;
-  return Error(CodeOfErrno(error_number), std::move(message));
+  return Error(CodeOfErrno(error_number), std::move(message), error_number);
 }
 
 }  // namespace dunlin

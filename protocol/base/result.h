@@ -31,19 +31,26 @@ std::string_view ErrorCodeName(ErrorCode code);
 /// id.
 class [[nodiscard]] Error {
  public:
-  Error(ErrorCode code, std::string message) : code_(code), message_(std::move(message)) {}
+  Error(ErrorCode code, std::string message, int error_number = 0)
+      : code_(code), error_number_(error_number), message_(std::move(message)) {}
 
   ErrorCode code() const { return code_; }
+  /// The errno it was made of, for counters by cause; 0 when it came from elsewhere. Not part of
+  /// what makes two errors equal.
+  int error_number() const { return error_number_; }
   const std::string& message() const { return message_; }
 
   /// The same code with "`context`: " in front of the sentence.
   Error Wrap(std::string_view context) &&;
   Error Wrap(std::string_view context) const&;
 
-  friend bool operator==(const Error&, const Error&) = default;
+  friend bool operator==(const Error& a, const Error& b) {
+    return a.code_ == b.code_ && a.message_ == b.message_;
+  }
 
  private:
   ErrorCode code_;
+  int error_number_;
   std::string message_;
 };
 

@@ -55,6 +55,7 @@ TEST_CASE("errno becomes a code and a cause", "[base][result]") {
        {EIO, ErrorCode::kIo, "Input/output error"},
        {123456, ErrorCode::kIo, "Unknown error 123456"}}));
   CHECK(ErrnoError(number, "cannot try") == Error(code, "cannot try: " + cause));
+  CHECK(ErrnoError(number, "cannot try").Wrap("cannot start").error_number() == number);
 }
 
 TEST_CASE("every error code has a name of its own", "[base][result]") {

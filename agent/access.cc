@@ -1,8 +1,8 @@
 #include "agent/access.h"
 
-#include <algorithm>
 #include <string_view>
 
+#include "protocol/base/certificate_role.h"
 #include "protocol/base/json_writer.h"
 #include "protocol/base/secret.h"
 #include "protocol/base/text.h"
@@ -75,12 +75,8 @@ Access::Role Access::RoleOf(const http::Request& request) const {
   std::string_view token = BearerToken(request);
   if (IsToken(token, rules_.token)) return Role::kController;
   if (request.identity) {
-    const auto& units = request.identity->organizational_units;
-    auto has = [&](std::string_view unit) {
-      return std::find(units.begin(), units.end(), unit) != units.end();
-    };
-    if (has("controller")) return Role::kController;
-    if (has("metrics")) return Role::kMetrics;
+    if (HasRole(*request.identity, role::kController)) return Role::kController;
+    if (HasRole(*request.identity, role::kMetrics)) return Role::kMetrics;
   }
   if (IsToken(token, rules_.metrics_token)) return Role::kMetrics;
   return RoleOfStranger();

@@ -10,7 +10,8 @@ namespace dunlin {
 struct PeerIdentity {
   std::string common_name;
   std::vector<std::string> organizational_units;
-  std::vector<std::string> names;  // subject alternative names: host names and addresses
+  std::vector<std::string> names;   // subject alternative names: host names and addresses
+  std::vector<std::string> uris{};  // likewise
 
   friend bool operator==(const PeerIdentity&, const PeerIdentity&) = default;
 };

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "protocol/base/peer_identity.h"
+#include "protocol/base/percent.h"
 
 namespace dunlin::http {
 
@@ -50,10 +51,8 @@ class Parameters {
   std::vector<std::pair<std::string, std::string>> items_;
 };
 
-/// Percent-decodes; '+' becomes a space only in form text. A malformed escape is kept as it is.
-std::string DecodePercent(std::string_view text, bool plus_is_space);
-/// Escapes everything but unreserved characters (RFC 3986 section 2.3).
-std::string EncodePercent(std::string_view text);
+using dunlin::DecodePercent;
+using dunlin::EncodePercent;
 
 /// One complete request. A value: it outlives its connection.
 struct Request {

@@ -14,8 +14,9 @@
 namespace dunlin::net {
 namespace {
 
-// RFC 5280 section 4.2.1.6: the choices of GeneralName that name a host.
+// RFC 5280 section 4.2.1.6: choices of GeneralName.
 constexpr int kDnsName = MBEDTLS_ASN1_CONTEXT_SPECIFIC | 2;
+constexpr int kUri = MBEDTLS_ASN1_CONTEXT_SPECIFIC | 6;
 constexpr int kIpAddress = MBEDTLS_ASN1_CONTEXT_SPECIFIC | 7;
 
 // X.520: 2.5.4.3 and 2.5.4.11.
@@ -67,6 +68,7 @@ PeerIdentity IdentityOf(const mbedtls_x509_crt& certificate) {
   for (const auto* name = &certificate.subject_alt_names; name != nullptr; name = name->next) {
     if (name->buf.tag == kDnsName) identity.names.emplace_back(BytesOf(name->buf));
     if (name->buf.tag == kIpAddress) identity.names.push_back(AddressText(BytesOf(name->buf)));
+    if (name->buf.tag == kUri) identity.uris.emplace_back(BytesOf(name->buf));
   }
   return identity;
 }

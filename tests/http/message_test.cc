@@ -20,31 +20,6 @@ TEST_CASE("header names compare without case and keep their order", "[http]") {
   CHECK(headers.Get("accept") == "c");
 }
 
-TEST_CASE("percent escapes are decoded and malformed ones kept", "[http]") {
-  auto [text, want] = GENERATE(table<std::string, std::string>({{"a%20b", "a b"},
-                                                                {"%7B%7d", "{}"},
-                                                                {"a+b", "a+b"},
-                                                                {"100%", "100%"},
-                                                                {"%4", "%4"},
-                                                                {"%zz", "%zz"},
-                                                                {"%41", "A"},
-                                                                {"%+1", "%+1"},
-                                                                {"%%41", "%A"}}));
-  CAPTURE(text);
-  CHECK(DecodePercent(text, /*plus_is_space=*/false) == want);
-}
-
-TEST_CASE("a plus is a space in form text only", "[http]") {
-  CHECK(DecodePercent("a+b%2B", /*plus_is_space=*/true) == "a b+");
-}
-
-TEST_CASE("every byte survives percent encoding", "[http]") {
-  std::string bytes;
-  for (int i = 0; i < 256; ++i) bytes.push_back(static_cast<char>(i));
-  CHECK(DecodePercent(EncodePercent(bytes), /*plus_is_space=*/true) == bytes);
-  CHECK(EncodePercent("a-._~Z9 /") == "a-._~Z9%20%2F");
-}
-
 TEST_CASE("query parameters repeat, may lack a value and keep their order", "[http]") {
   Parameters p = Parameters::Parse("a=1&&b&a=2&c=x%3Dy&=z");
   CHECK(p.Get("a") == "1");

@@ -46,8 +46,9 @@ struct TlsFixture {
     server_folder.WriteCertificate(authority.Issue(
         {.common_name = "server", .dns_names = {"localhost"}, .ip_addresses = {"127.0.0.1"}}));
     client_folder.WriteAuthority(authority);
-    client_folder.WriteCertificate(
-        authority.Issue({.common_name = "client", .organizational_units = {"controller"}}));
+    client_folder.WriteCertificate(authority.Issue({.common_name = "client",
+                                                    .organizational_units = {"controller"},
+                                                    .uris = {"dunlin:shop/web"}}));
   }
 
   void Listen(ClientCertificates clients = ClientCertificates::kRequired) {
@@ -137,7 +138,8 @@ TEST_CASE("both ends of a TLS connection know each other, and bytes arrive uncha
   CHECK(server.text == up);
   CHECK(client.text == "down");
   REQUIRE(server.connection->identity());
-  CHECK(*server.connection->identity() == PeerIdentity{"client", {"controller"}, {}});
+  CHECK(*server.connection->identity() ==
+        PeerIdentity{"client", {"controller"}, {}, {"dunlin:shop/web"}});
   CHECK(server.connection->peer().starts_with("127.0.0.1:"));
 }
 

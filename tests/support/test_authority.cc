@@ -127,10 +127,11 @@ IssuedCertificate TestAuthority::Issue(const CertificateRequest& request) {
   writer.Validity(request.not_before, request.not_after);
   Check(mbedtls_x509write_crt_set_basic_constraints(&writer.crt, 0, -1) == 0, "constraints");
 
-  // RFC 5280 section 4.2.1.6: GeneralNames, [2] for names and [7] for addresses.
+  // RFC 5280 section 4.2.1.6: GeneralNames, [2] for names, [6] for URIs, [7] for addresses.
   constexpr int kSequence = 0x30;
   std::string names;
   for (const std::string& name : request.dns_names) names += Der(0x82, name);
+  for (const std::string& uri : request.uris) names += Der(0x86, uri);
   for (const std::string& address : request.ip_addresses) {
     in_addr bytes;
     Check(inet_pton(AF_INET, address.c_str(), &bytes) == 1, "address");

@@ -18,6 +18,7 @@ struct CertificateRequest {
   std::vector<std::string> organizational_units = {};
   std::vector<std::string> dns_names = {};
   std::vector<std::string> ip_addresses = {};  // IPv4
+  std::vector<std::string> uris = {};
   /// YYYYMMDDhhmmss, UTC.
   std::string not_before = "20200101000000";
   std::string not_after = "20991231235959";

@@ -130,6 +130,52 @@ TEST_CASE("timers that arm themselves at once leave turns to others", "[net][tim
   CHECK(fired < 100'000);
 }
 
+TEST_CASE("what a timer arms for the next turn does not wait for the clock", "[net][timer]") {
+  Loop loop;
+  int fired = 0;
+  std::optional<Timer> timer;
+  timer.emplace(loop, [&] {
+    if (++fired < 50) timer->Start(0ms);
+  });
+  timer->Start(0ms);
+  for (int turn = 0; turn < 50; ++turn) loop.RunOnce();
+  CHECK(fired == 50);
+}
+
+TEST_CASE("a timer is stopped, or armed anew, before its next turn comes", "[net][timer]") {
+  Loop loop;
+  int fired = 0;
+  Timer second(loop, [&] { ++fired; });
+  Timer first(loop, [&] {
+    second.Start(0ms);
+    CHECK(second.active());
+    second.Stop();
+    CHECK_FALSE(second.active());
+    second.Start(0ms);
+    second.Start(1ms, 1ms);
+    CHECK(second.active());
+  });
+  Timer last(loop, [&] { second.Stop(); });
+  first.Start(0ms);
+  last.Start(20ms);
+  loop.RunOnce();
+  CHECK(fired == 0);
+  loop.Run();
+  CHECK(fired > 0);
+}
+
+TEST_CASE("a timer armed by another repeats after its next turn", "[net][timer]") {
+  Loop loop;
+  int fired = 0;
+  Timer second(loop, [&] {
+    if (++fired == 3) second.Stop();
+  });
+  Timer first(loop, [&] { second.Start(0ms, 1ms); });
+  first.Start(0ms);
+  loop.Run();
+  CHECK(fired == 3);
+}
+
 TEST_CASE("a destroyed timer does not fire and the loop closes clean", "[net][timer]") {
   Loop loop;
   bool fired = false;

@@ -185,9 +185,11 @@ class Program:
 
 
 class Collector(Program):
-    """HTTP stays on loopback; agents come to `ingest_host`. `token` is what --token-file in `flags` holds."""
+    """HTTP stays on loopback; agents come to `ingest_host`. `token` is what --token-file in `flags` holds. `data` may be
+    elsewhere than in `folder`, which keeps the log."""
 
-    def __init__(self, folder, flags=(), http_port=None, ingest_port=None, ingest_host="127.0.0.1", token=None, **kw):
+    def __init__(self, folder, flags=(), http_port=None, ingest_port=None, ingest_host="127.0.0.1", token=None, data=None,
+                 **kw):
         self.folder = pathlib.Path(folder)
         self.http_port = http_port or free_port()
         self.ingest_port = ingest_port or free_port(ingest_host)
@@ -195,9 +197,12 @@ class Collector(Program):
         self.headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.url = f"http://127.0.0.1:{self.http_port}"
         self.ingest = f"{ingest_host}:{self.ingest_port}"
-        self.data = self.folder / "collector"
+        self.data = data or self.folder / "collector"
         self.kw = kw
         self.start()
+
+    def metrics(self):
+        return parse_metrics(http("GET", self.url + "/metrics", headers=self.headers, timeout=30).text)
 
     def start(self, timeout=60):
         self.folder.mkdir(parents=True, exist_ok=True)

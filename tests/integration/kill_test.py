@@ -2,78 +2,13 @@
 
 import os
 import random
-import socket
-import threading
-import unittest
 
 import harness
+from relay import Relay
 
 KILLS = 20
 CUTS = 20
 MEGABYTES = int(os.environ.get("DUNLIN_KILL_TEST_MB", "200"))
-
-
-class Relay:
-    """Passes connections on to `target` until cut() resets them all, in the middle of whatever passes."""
-
-    def __init__(self, target_port):
-        self.target_port = target_port
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
-        self.lock = threading.Lock()
-        self.open = set()
-        self.passed = 0
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                near, _ = self.listener.accept()
-            except OSError:
-                return
-            try:
-                far = socket.create_connection(("127.0.0.1", self.target_port), timeout=5)
-                far.settimeout(None)
-            except OSError:
-                near.close()
-                continue
-            with self.lock:
-                self.open |= {near, far}
-            threading.Thread(target=self.copy, args=(near, far, True), daemon=True).start()
-            threading.Thread(target=self.copy, args=(far, near, False), daemon=True).start()
-
-    def copy(self, source, sink, count):
-        try:
-            while data := source.recv(65536):
-                if count:
-                    self.passed += len(data)
-                sink.sendall(data)
-        except OSError:
-            pass
-        self.drop({source, sink})
-
-    def drop(self, sockets):
-        with self.lock:
-            dropped = self.open & sockets
-            self.open -= dropped
-        for s in dropped:
-            try:
-                # A reset, not an orderly end: what is on its way is lost.
-                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-                s.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            s.close()
-
-    def cut(self):
-        with self.lock:
-            sockets = set(self.open)
-        self.drop(sockets)
-        return len(sockets)
-
-    def close(self):
-        self.listener.close()
-        self.cut()
 
 
 class KillTest(harness.IntegrationTest):
@@ -101,7 +36,7 @@ class KillTest(harness.IntegrationTest):
                 passed = relay.passed
                 write_all(pipe, text[done:bound])
                 done = bound
-                harness.wait_until(lambda: relay.passed > passed or relay.open, "the agent is connected", 40)
+                harness.wait_until(lambda: relay.passed > passed or relay.open(), "the agent is connected", 40)
                 if blow == "kill":
                     collector.kill()
                     collector.start()

@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 constexpr int kUsageError = 2;
 constexpr auto kStopLimit = 5s;
 
-/// Each agent and each segment takes a descriptor; the hard limit is there to be used.
+/// Each agent takes a descriptor; the hard limit is there to be used.
 void RaiseDescriptorLimit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;

@@ -4,6 +4,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "collector/store/damage.h"
 #include "collector/store/scan.h"
 #include "collector/store/segment_writer.h"
 #include "protocol/base/log.h"
@@ -101,6 +102,7 @@ Result<void> LocalStore::Recover(const PayloadDecoder& decoder) {
   manifest_ = std::move(files->manifest);
   segments_ = std::make_shared<const Segments>(std::move(files->segments));
   losses_ = manifest_->state().losses;
+  unreadable_ = std::move(files->unreadable);
   dedup_ = manifest_->state().dedup;
   Lsn last_lsn = manifest_->state().covered_lsn;
   active_ = std::make_shared<Head>(streams_, manifest_->state().next_arrival, last_lsn, NowNs());
@@ -452,7 +454,9 @@ Result<void> LocalStore::PublishFrozen() {
     for (const SegmentFacts& facts : *frozen->written) {
       auto segment = SegmentReader::Open(fs_, PathOf(facts), streams_);
       if (!segment) {
-        frozen->written.reset();  // written anew next time
+        // What did not reach the disk as it was written is written anew next time. The files stay:
+        // a failed manifest write may have listed them; if not, the next start removes them.
+        if (FailureOf(segment.error()) == ReadFailure::kDamaged) frozen->written.reset();
         return std::move(segment).error();
       }
       added.push_back(std::move(*segment));
@@ -528,15 +532,7 @@ Result<void> LocalStore::ApplyRetention() {
   for (const auto& segment : expired) {
     ++segments_expired_total_;
     cache_.Forget(segment.get());
-    auto removed = fs_.Remove(segment->path());
-    if (!removed) {
-      log::Warn("cannot remove an expired segment", {{"error", removed.error().message()}});
-      continue;  // the next start removes it
-    }
-    std::string day_folder = ParentPath(segment->path());
-    if (fs_.List(day_folder).value_or({"?"}).empty()) {
-      if (!fs_.RemoveDirectory(day_folder)) continue;  // an empty folder does no harm
-    }
+    segment->DeleteWhenUnused();
   }
   return {};
 }
@@ -567,6 +563,7 @@ View LocalStore::CurrentView() {
   view.heads.push_back(active_);
   view.segments = segments_;
   view.losses = losses_;
+  view.losses.insert(view.losses.end(), unreadable_.begin(), unreadable_.end());
   return view;
 }
 

@@ -122,7 +122,8 @@ class LocalStore final : public Store {
   std::shared_ptr<Head> active_;  // shared with readers
   std::shared_ptr<Frozen> frozen_;
   std::shared_ptr<const Segments> segments_;  // shared with readers, replaced whole
-  std::vector<Loss> losses_;
+  std::vector<Loss> losses_;                  // as in the manifest
+  std::vector<Loss> unreadable_;              // listed segments that this run could not read
   std::uint64_t freezes_done_ = 0;
   std::uint64_t publish_failures_ = 0;
   std::uint64_t flushes_waiting_ = 0;   // counts them

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "collector/store/damage.h"
 #include "protocol/base/checksum.h"
 #include "protocol/base/coding.h"
 #include "protocol/base/log.h"
@@ -197,7 +198,9 @@ Result<Manifest::Opened> Manifest::Open(FileSystem& fs, const std::string& folde
   }
   if (current) {
     auto read = manifest.Read(current->substr(0, current->find('\n')));
-    if (!read && read.error().code() == ErrorCode::kUnsupported) return std::move(read).error();
+    // What cannot be read today is not gone: an older manifest in its place would lose what this
+    // one lists.
+    if (!read && FailureOf(read.error()) != ReadFailure::kDamaged) return std::move(read).error();
     found = read.has_value();
     opened.damaged = !read || *read;
     if (!read) log::Fail("manifest cannot be read", {{"error", read.error().message()}});
@@ -208,6 +211,7 @@ Result<Manifest::Opened> Manifest::Open(FileSystem& fs, const std::string& folde
   for (std::uint64_t number : numbers) {
     if (found) break;
     auto read = manifest.Read(Join(kNamePrefix, number));
+    if (!read && FailureOf(read.error()) != ReadFailure::kDamaged) return std::move(read).error();
     found = read.has_value();
   }
   if (opened.damaged) {

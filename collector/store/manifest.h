@@ -45,8 +45,8 @@ struct ManifestEdit {
 class Manifest {
  public:
   struct Opened;
-  /// Reads the state of `folder`, or begins an empty one. Errors: those of the file system;
-  /// kUnsupported for a newer program's.
+  /// Reads the state of `folder`, or begins an empty one; damage is reported, not an error. Errors:
+  /// those of the file system; kUnsupported for a newer program's.
   static Result<Opened> Open(FileSystem& fs, const std::string& folder, std::int64_t now_ns);
 
   const ManifestState& state() const { return state_; }

@@ -3,6 +3,7 @@
 #include <limits>
 #include <optional>
 
+#include "collector/store/damage.h"
 #include "protocol/base/log.h"
 #include "protocol/base/text.h"
 
@@ -33,7 +34,7 @@ class SegmentFiles {
       : fs_(fs), folder_(folder), streams_(streams), files_(files) {}
 
   /// Opens what the manifest lists.
-  void OpenListed(ManifestEdit& edit) {
+  Result<void> OpenListed(ManifestEdit& edit) {
     for (const auto& [id, facts] : files_.manifest->state().segments) {
       std::string path = Join(folder_, "/", facts.RelativePath());
       auto segment = SegmentReader::Open(fs_, path, streams_);
@@ -41,25 +42,41 @@ class SegmentFiles {
         files_.segments.push_back(std::move(*segment));
         continue;
       }
-      std::string cause =
-          segment ? Join("segment ", path, " holds another segment") : segment.error().message();
-      log::Fail("segment is lost", {{"error", cause}, {"lines", facts.rows}});
-      MoveToQuarantine(fs_, folder_, path);
-      edit.removed.push_back(id);
-      edit.lost.push_back({facts.span, Join(facts.rows, " entries are missing: ", cause)});
+      Error error = segment ? Error(ErrorCode::kCorruption, path + " holds another segment")
+                            : segment.error();
+      switch (FailureOf(error)) {
+        case ReadFailure::kNewer:
+        case ReadFailure::kResources:
+          return error;
+        case ReadFailure::kDamaged:
+          MoveToQuarantine(fs_, folder_, path);
+          edit.removed.push_back(id);
+          edit.lost.push_back(LossOf(facts, error));
+          break;
+        case ReadFailure::kNow:
+          files_.unreadable.push_back(LossOf(facts, error));
+          break;
+      }
+      log::Fail("segment is missing", {{"error", error.message()}, {"lines", facts.rows}});
     }
+    return {};
   }
 
-  /// Takes in, removes or quarantines what it does not list.
+  /// Takes in, removes or quarantines what it does not list. With a damaged manifest the unlisted
+  /// files may be all there is, so that none may be passed over.
   Result<void> SortOutUnlisted(bool manifest_damaged, ManifestEdit& edit) {
     std::string root = Join(folder_, "/", kSegmentsFolder);
     auto days = fs_.List(root);
     if (!days) return std::move(days).error();
     for (const std::string& day : *days) {
       auto names = fs_.List(Join(root, "/", day));
-      if (!names) continue;
+      if (!names) {
+        if (manifest_damaged) return std::move(names).error();
+        continue;
+      }
       for (const std::string& name : *names) {
-        SortOut(Join(root, "/", day, "/", name), manifest_damaged, edit);
+        auto sorted = SortOut(Join(root, "/", day, "/", name), manifest_damaged, edit);
+        if (!sorted) return sorted;
       }
       if (fs_.List(Join(root, "/", day)).value_or({"?"}).empty()) {
         if (!fs_.RemoveDirectory(Join(root, "/", day))) continue;  // harmless
@@ -69,15 +86,23 @@ class SegmentFiles {
   }
 
  private:
-  void SortOut(const std::string& path, bool manifest_damaged, ManifestEdit& edit) {
+  static Loss LossOf(const SegmentFacts& facts, const Error& error) {
+    return {facts.span, Join(facts.rows, " entries are missing: ", error.message())};
+  }
+
+  Result<void> SortOut(const std::string& path, bool manifest_damaged, ManifestEdit& edit) {
     if (!path.ends_with(kSegmentSuffix)) return Remove(path);
     for (const auto& [id, facts] : files_.manifest->state().segments) {
-      if (path == Join(folder_, "/", facts.RelativePath())) return;
+      if (path == Join(folder_, "/", facts.RelativePath())) return {};
     }
     auto segment = SegmentReader::Open(fs_, path, streams_);
     if (!segment) {
-      log::Warn("unlisted file in the segments folder", {{"error", segment.error().message()}});
-      return MoveToQuarantine(fs_, folder_, path);
+      const Error& error = segment.error();
+      bool damaged = FailureOf(error) == ReadFailure::kDamaged;
+      if (!damaged && manifest_damaged) return error;
+      log::Warn("unlisted file in the segments folder", {{"error", error.message()}});
+      if (damaged) MoveToQuarantine(fs_, folder_, path);
+      return {};
     }
     const SegmentFacts& facts = (*segment)->facts();
     // While the WAL still has all its rows, its publication never finished.
@@ -90,12 +115,14 @@ class SegmentFiles {
     edit.covered_lsn = std::max(edit.covered_lsn, facts.last_lsn);
     edit.next_arrival = std::max(edit.next_arrival, facts.end_arrival);
     files_.segments.push_back(std::move(*segment));
+    return {};
   }
 
-  void Remove(const std::string& path) {
+  Result<void> Remove(const std::string& path) {
     if (auto removed = fs_.Remove(path); !removed) {
       log::Warn("cannot remove a leftover file", {{"error", removed.error().message()}});
     }
+    return {};
   }
 
   FileSystem& fs_;
@@ -140,7 +167,7 @@ Result<RecoveredFiles> RecoverFiles(FileSystem& fs, const Clock& clock, const st
 
   ManifestEdit edit;
   SegmentFiles segments(fs, folder, streams, files);
-  segments.OpenListed(edit);
+  if (auto listed = segments.OpenListed(edit); !listed) return listed.error();
   auto sorted = segments.SortOutUnlisted(opened->damaged, edit);
   if (!sorted) return std::move(sorted).error();
   if (!edit.added.empty() || !edit.removed.empty()) {

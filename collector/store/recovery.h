@@ -23,11 +23,15 @@ struct RecoveredFiles {
   std::unique_ptr<Manifest> manifest;
   std::vector<std::shared_ptr<const SegmentReader>> segments;
   std::vector<WalFileEntry> wal;
+  /// Segments that could not be read although nothing says they are damaged: left alone, as the
+  /// next start may succeed.
+  std::vector<Loss> unreadable;
 };
 
 /// Opens manifest and segments. Damaged segments go to quarantine and are noted as losses; files
 /// that no manifest record lists are taken in when a record was lost, and removed when their
-/// publication never finished. Errors: only what makes the folder unusable.
+/// publication never finished. Errors: what makes the folder unusable; kUnsupported for files of a
+/// newer program; kExhausted when there are not enough descriptors or memory.
 Result<RecoveredFiles> RecoverFiles(FileSystem& fs, const Clock& clock, const std::string& folder,
                                     StreamTable& streams);
 

@@ -4,6 +4,7 @@
 
 #include "collector/store/compression.h"
 #include "protocol/base/checksum.h"
+#include "protocol/base/log.h"
 #include "protocol/base/text.h"
 
 namespace dunlin::store {
@@ -11,11 +12,21 @@ namespace dunlin::store {
 Result<std::shared_ptr<const SegmentReader>> SegmentReader::Open(FileSystem& fs,
                                                                  const std::string& path,
                                                                  StreamTable& streams) {
-  auto file = fs.Open(path, FileSystem::Mode::kRead);
-  if (!file) return std::move(file).error();
-  std::shared_ptr<SegmentReader> reader(new SegmentReader(path, std::move(*file)));
+  std::shared_ptr<SegmentReader> reader(new SegmentReader(fs, path));
   if (auto loaded = reader->Load(streams); !loaded) return std::move(loaded).error();
   return std::shared_ptr<const SegmentReader>(std::move(reader));
+}
+
+SegmentReader::~SegmentReader() {
+  if (!expired_) return;
+  if (auto removed = fs_.Remove(path_); !removed) {
+    log::Warn("cannot remove an expired segment", {{"error", removed.error().message()}});
+    return;
+  }
+  std::string day_folder = ParentPath(path_);
+  if (!fs_.List(day_folder).value_or({"?"}).empty()) return;
+  // An empty folder does no harm, and a segment may just be coming into it.
+  [[maybe_unused]] bool removed = fs_.RemoveDirectory(day_folder).has_value();
 }
 
 Error SegmentReader::Damaged(std::string_view what) const {
@@ -23,14 +34,17 @@ Error SegmentReader::Damaged(std::string_view what) const {
 }
 
 Result<void> SegmentReader::Load(StreamTable& streams) {
-  auto size = file_->Size();
+  auto opened = fs_.Open(path_, FileSystem::Mode::kRead);
+  if (!opened) return std::move(opened).error();
+  const File& file = **opened;
+  auto size = file.Size();
   if (!size) return std::move(size).error();
   if (*size < kSegmentHeaderBytes + kSegmentTailBytes) return Damaged("too short");
   std::string header(kSegmentHeaderBytes, '\0');
   std::string end(kSegmentTailBytes, '\0');
   for (auto [bytes, position] :
        {std::pair(&header, std::uint64_t{0}), std::pair(&end, *size - kSegmentTailBytes)}) {
-    auto got = file_->ReadAt(position, bytes->data(), bytes->size());
+    auto got = file.ReadAt(position, bytes->data(), bytes->size());
     if (!got) return std::move(got).error();
     if (*got != bytes->size()) return Damaged("ends early");
   }
@@ -42,8 +56,8 @@ Result<void> SegmentReader::Load(StreamTable& streams) {
     return Damaged("footer size");
   }
   std::string footer_bytes(tail->footer_bytes, '\0');
-  auto got = file_->ReadAt(*size - kSegmentTailBytes - tail->footer_bytes, footer_bytes.data(),
-                           footer_bytes.size());
+  auto got = file.ReadAt(*size - kSegmentTailBytes - tail->footer_bytes, footer_bytes.data(),
+                         footer_bytes.size());
   if (!got) return std::move(got).error();
   auto footer = DecodeSegmentFooter(footer_bytes, *tail);
   if (!footer) return std::move(footer).error().Wrap(path_);
@@ -54,7 +68,7 @@ Result<void> SegmentReader::Load(StreamTable& streams) {
 
   std::string section;
   for (const auto& [kind, frame] : footer->sections) {
-    if (auto read = Read(frame, section); !read) return read;
+    if (auto read = Read(file, frame, section); !read) return read;
     ByteReader reader(section);
     std::uint64_t count = reader.ReadVarint().value_or(0);
     switch (kind) {
@@ -83,8 +97,14 @@ Result<void> SegmentReader::Load(StreamTable& streams) {
 }
 
 Result<void> SegmentReader::Read(const Frame& frame, std::string& out) const {
+  auto file = fs_.Open(path_, FileSystem::Mode::kRead);
+  if (!file) return std::move(file).error();
+  return Read(**file, frame, out);
+}
+
+Result<void> SegmentReader::Read(const File& file, const Frame& frame, std::string& out) const {
   std::string stored(frame.stored_bytes, '\0');
-  auto got = file_->ReadAt(frame.offset, stored.data(), stored.size());
+  auto got = file.ReadAt(frame.offset, stored.data(), stored.size());
   if (!got) return std::move(got).error();
   if (*got != stored.size() ||
       Checksum(stored, SeedOf(facts_.id) + frame.offset) != frame.checksum) {

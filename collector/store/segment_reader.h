@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -11,14 +12,23 @@
 
 namespace dunlin::store {
 
-/// An open, immutable segment: its directory in memory, its blocks read on demand. Any thread. It
-/// keeps its file open, so that a reader goes on reading after retention deleted the name.
+/// An immutable segment: its directory in memory, its blocks read on demand. Any thread. No file is
+/// kept open, as there may be many thousands of segments; whoever holds a reader can read, because
+/// an expired file is deleted only when its last reader is gone.
 class SegmentReader {
  public:
   /// Reads and checks everything but the blocks. Errors: kNotFound, kCorruption, kUnsupported,
   /// those of the file system.
   static Result<std::shared_ptr<const SegmentReader>> Open(FileSystem& fs, const std::string& path,
                                                            StreamTable& streams);
+
+  ~SegmentReader();
+  SegmentReader(const SegmentReader&) = delete;
+  SegmentReader& operator=(const SegmentReader&) = delete;
+
+  /// Deletes the file, and its folder when empty, once nobody holds this any more. A crash before
+  /// that leaves a file that no manifest lists, which the next start removes.
+  void DeleteWhenUnused() const { expired_ = true; }
 
   const std::string& path() const { return path_; }
   const SegmentFacts& facts() const { return facts_; }
@@ -29,13 +39,14 @@ class SegmentReader {
   Result<void> Read(const Frame& frame, std::string& out) const;
 
  private:
-  SegmentReader(std::string path, std::unique_ptr<File> file)
-      : path_(std::move(path)), file_(std::move(file)) {}
+  SegmentReader(FileSystem& fs, std::string path) : fs_(fs), path_(std::move(path)) {}
   Result<void> Load(StreamTable& streams);
+  Result<void> Read(const File& file, const Frame& frame, std::string& out) const;
   Error Damaged(std::string_view what) const;
 
-  std::string path_;
-  std::unique_ptr<File> file_;
+  FileSystem& fs_;
+  const std::string path_;
+  mutable std::atomic<bool> expired_{false};
   SegmentFacts facts_;
   std::vector<StreamPtr> streams_;
   std::vector<BlockInfo> blocks_;

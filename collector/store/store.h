@@ -73,7 +73,7 @@ struct StoreOptions {
   std::uint64_t retention_bytes = 0;         // zero: no limit
   std::uint64_t min_free_bytes = 256_MiB;    // below it appends answer kExhausted; reads go on
   std::uint64_t head_bytes = 96_MiB;         // of rows in memory before segments are written
-  std::chrono::nanoseconds head_age{std::chrono::minutes(2)};
+  std::chrono::nanoseconds head_age{std::chrono::minutes(30)};  // a quiet head is written then
   std::uint64_t wal_file_bytes = 64_MiB;
   std::uint64_t max_queued_bytes = 32_MiB;  // of batches waiting for the WAL
   std::size_t scan_threads = 0;             // zero: one per core

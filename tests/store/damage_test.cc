@@ -138,6 +138,74 @@ TEST_CASE("a damaged block is a warning and the other blocks are read", "[store]
   CHECK(fixture.last_stats().warnings.size() == 1);
 }
 
+TEST_CASE("a segment that cannot be read today is left alone and there again tomorrow",
+          "[store][damage]") {
+  auto code = GENERATE(ErrorCode::kIo, ErrorCode::kPermissionDenied, ErrorCode::kTimeout);
+  auto files = FilesOfClosedStore();
+  StoreFixture fixture;
+  Restore(fixture, files);
+  fixture.files().FailReads(".seg", code);
+  for (int start = 0; start < 2; ++start) {
+    fixture.Open();
+    CHECK(fixture.ScanAll().empty());
+    REQUIRE(fixture.last_stats().warnings.size() == 1);
+    CHECK(fixture.last_stats().warnings[0].find("40 entries are missing") != std::string::npos);
+    CHECK(fixture.memory.Files("/data/quarantine").empty());
+    fixture.Close();
+  }
+  fixture.files().Heal();
+  fixture.Open();
+  CHECK(fixture.ScanAll() == SomeEntries());
+  CHECK(fixture.last_stats().warnings.empty());
+}
+
+TEST_CASE("a start without resources, or with files of the future, changes nothing",
+          "[store][damage]") {
+  auto code = GENERATE(ErrorCode::kExhausted, ErrorCode::kUnsupported);
+  auto part = GENERATE(std::string(".seg"), std::string("manifest-"));
+  auto files = FilesOfClosedStore();
+  StoreFixture fixture;
+  Restore(fixture, files);
+  fixture.files().FailReads(part, code);
+  auto opened = fixture.TryOpen();
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().code() == code);
+  fixture.files().Heal();
+  fixture.Open();
+  CHECK(fixture.ScanAll() == SomeEntries());
+  CHECK(fixture.memory.Files("/data/quarantine").empty());
+}
+
+TEST_CASE("a manifest that cannot be read today is not taken for a damaged one",
+          "[store][damage]") {
+  auto part = GENERATE(std::string("manifest-"), std::string("CURRENT"));
+  auto files = FilesOfClosedStore();
+  StoreFixture fixture;
+  Restore(fixture, files);
+  // What an older manifest would say: nothing.
+  fixture.memory.Put("/data/manifest-1", files[Find(files, "manifest-")].substr(0, 32));
+  fixture.files().FailReads(part, ErrorCode::kIo);
+  auto opened = fixture.TryOpen();
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().code() == ErrorCode::kIo);
+  fixture.files().Heal();
+  fixture.Open();
+  CHECK(fixture.ScanAll() == SomeEntries());
+}
+
+TEST_CASE("with a damaged manifest no unlisted file may be passed over", "[store][damage]") {
+  auto files = FilesOfClosedStore();
+  StoreFixture fixture;
+  Restore(fixture, files);
+  REQUIRE(fixture.memory.Remove(Find(files, "manifest-")));
+  fixture.files().FailReads(GENERATE(std::string(".seg"), std::string("/segments/19")),
+                            ErrorCode::kIo);
+  REQUIRE_FALSE(fixture.TryOpen());
+  fixture.files().Heal();
+  fixture.Open();
+  CHECK(fixture.ScanAll() == SomeEntries());
+}
+
 TEST_CASE("damage to manifest or CURRENT loses no entry", "[store][damage]") {
   auto files = FilesOfClosedStore();
   std::string path = Find(files, GENERATE(std::string("manifest-"), std::string("CURRENT")));

@@ -50,7 +50,7 @@ TEST_CASE("the oldest segments go when all are too large", "[store][retention]")
 }
 
 TEST_CASE("a scan goes on in a segment that retention removes", "[store][retention]") {
-  // On real files: it is the open descriptor that keeps the contents.
+  // On real files: a file that was deleted too early could not be opened again.
   testing::TempDir folder;
   testing::ManualClock clock;
   StoreOptions options;
@@ -107,7 +107,7 @@ TEST_CASE("an old head is written without being full", "[store][retention]") {
   StoreFixture fixture;
   fixture.Open();
   fixture.Store1({{kStart, StreamOf("web"), "quiet", {}}});
-  fixture.clock.Advance(3min);
+  fixture.clock.Advance(fixture.options.head_age + 1s);
   // The segment thread looks once a second.
   while (fixture.store().Stats().segments == 0) std::this_thread::yield();
   CHECK(fixture.ScanAll().size() == 1);

@@ -22,12 +22,19 @@ Result<void> FaultyFileSystem::State::Count(Call kind, const std::string& path) 
   return Error(code, Join("cannot use ", path, ": injected failure of call ", n));
 }
 
+Result<void> FaultyFileSystem::State::CheckRead(const std::string& path) const {
+  std::lock_guard lock(mutex);
+  if (!unreadable || path.find(unreadable->first) == std::string::npos) return {};
+  return Error(unreadable->second, Join("cannot read ", path, ": injected failure"));
+}
+
 class FaultyFileSystem::FaultyFile final : public File {
  public:
   FaultyFile(std::shared_ptr<State> state, std::unique_ptr<File> under, std::string path)
       : state_(std::move(state)), under_(std::move(under)), path_(std::move(path)) {}
 
   Result<std::size_t> ReadAt(std::uint64_t position, char* out, std::size_t size) const override {
+    if (auto readable = state_->CheckRead(path_); !readable) return readable.error();
     return under_->ReadAt(position, out, size);
   }
   Result<void> WriteAt(std::uint64_t position, std::string_view bytes) override {
@@ -84,11 +91,17 @@ void FaultyFileSystem::FailCall(std::uint64_t n, Lasting lasting, ErrorCode code
   state_->kinds = std::move(kinds);
 }
 
+void FaultyFileSystem::FailReads(std::string part, ErrorCode code) {
+  std::lock_guard lock(state_->mutex);
+  state_->unreadable = {std::move(part), code};
+}
+
 void FaultyFileSystem::Heal() {
   std::lock_guard lock(state_->mutex);
   state_->calls = 0;
   state_->failures = 0;
   state_->fail_at.reset();
+  state_->unreadable.reset();
   state_->kinds.clear();
 }
 
@@ -127,6 +140,8 @@ void FaultyFileSystem::WaitForHeldSync() {
 Result<std::unique_ptr<File>> FaultyFileSystem::Open(const std::string& path, Mode mode) {
   if (mode == Mode::kCreate) {
     if (auto counted = state_->Count(Call::kCreate, path); !counted) return counted.error();
+  } else if (auto readable = state_->CheckRead(path); !readable) {
+    return readable.error();
   }
   auto file = under_.Open(path, mode);
   if (!file) return file;
@@ -154,6 +169,7 @@ Result<void> FaultyFileSystem::RemoveDirectory(const std::string& path) {
 }
 
 Result<std::vector<std::string>> FaultyFileSystem::List(const std::string& path) {
+  if (auto readable = state_->CheckRead(path); !readable) return readable.error();
   return under_.List(path);
 }
 

@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "protocol/base/file_system.h"
 
@@ -36,6 +37,9 @@ class FaultyFileSystem final : public FileSystem {
   /// calls of `kinds` count, all when empty. A failing write first writes half of its bytes.
   void FailCall(std::uint64_t n, Lasting lasting, ErrorCode code = ErrorCode::kIo,
                 std::set<Call> kinds = {});
+  /// Opening for reading, reading and listing fail with `code` for paths that contain `part`. They
+  /// are not counted.
+  void FailReads(std::string part, ErrorCode code);
   /// No more failures; counting starts again at 0, over calls of every kind.
   void Heal();
   /// Counted calls since the last FailCall or Heal.
@@ -74,11 +78,13 @@ class FaultyFileSystem final : public FileSystem {
     Lasting lasting = Lasting::kOnce;
     ErrorCode code = ErrorCode::kIo;
     std::set<Call> kinds;
+    std::optional<std::pair<std::string, ErrorCode>> unreadable;  // part of the path
     std::function<void(std::uint64_t, Call, const std::string&)> observer;
     bool hold_syncs = false;
     int held_syncs = 0;
 
     Result<void> Count(Call kind, const std::string& path);
+    Result<void> CheckRead(const std::string& path) const;
   };
 
   FileSystem& under_;

@@ -28,8 +28,9 @@ Result<std::string> ReadFile(FileSystem& fs, const std::string& path) {
 namespace {
 
 /// Creates `path` with `contents`, on disk when it returns.
-Result<void> WriteNewFile(FileSystem& fs, const std::string& path, std::string_view contents) {
-  auto file = fs.Open(path, FileSystem::Mode::kCreate);
+Result<void> WriteNewFile(FileSystem& fs, const std::string& path, std::string_view contents,
+                          FileSystem::Mode mode) {
+  auto file = fs.Open(path, mode);
   if (!file) return std::move(file).error();
   if (auto done = (*file)->WriteAt(0, contents); !done) return done;
   return (*file)->Sync();
@@ -37,10 +38,10 @@ Result<void> WriteNewFile(FileSystem& fs, const std::string& path, std::string_v
 
 }  // namespace
 
-Result<void> WriteFileAtomically(FileSystem& fs, const std::string& path,
-                                 std::string_view contents) {
+Result<void> WriteFileAtomically(FileSystem& fs, const std::string& path, std::string_view contents,
+                                 FileSystem::Mode mode) {
   std::string temporary = path + ".tmp";
-  auto done = WriteNewFile(fs, temporary, contents);
+  auto done = WriteNewFile(fs, temporary, contents, mode);
   if (done) done = fs.Rename(temporary, path);
   if (!done) {
     // On a full disk the part that was written is wanted back. The first error is the one to tell.

@@ -44,9 +44,11 @@ class FileSystem {
   virtual ~FileSystem() = default;
 
   enum class Mode {
-    kRead,    // must exist
-    kWrite,   // read and write, must exist
-    kCreate,  // read and write, created or emptied
+    kRead,           // must exist
+    kWrite,          // read and write, must exist
+    kCreate,         // read and write, created or emptied
+    kCreatePrivate,  // likewise, for its owner alone from the start, whatever was there
+    kCreatePublic,   // likewise, and everybody may read it as far as the umask allows
   };
   virtual Result<std::unique_ptr<File>> Open(const std::string& path, Mode mode) = 0;
   /// Atomic within one file system; replaces `to`. Durable after SyncDirectory of both parents.
@@ -74,9 +76,9 @@ FileSystem& PosixFileSystem();
 Result<std::string> ReadFile(FileSystem& fs, const std::string& path);
 
 /// Replaces `path` by `contents` so that a crash leaves either the old or the new file, durably: a
-/// temporary file beside it, Sync, Rename, SyncDirectory.
-Result<void> WriteFileAtomically(FileSystem& fs, const std::string& path,
-                                 std::string_view contents);
+/// temporary file beside it, Sync, Rename, SyncDirectory. `mode` is one of those that create.
+Result<void> WriteFileAtomically(FileSystem& fs, const std::string& path, std::string_view contents,
+                                 FileSystem::Mode mode = FileSystem::Mode::kCreate);
 
 /// The folder part of a path: everything before the last slash, "." when there is none.
 std::string ParentPath(const std::string& path);

@@ -108,6 +108,7 @@ class PosixFileSystemImpl final : public FileSystem {
  public:
   Result<std::unique_ptr<File>> Open(const std::string& path, Mode mode) override {
     int flags = O_CLOEXEC;
+    mode_t permissions = 0640;
     switch (mode) {
       case Mode::kRead:
         flags |= O_RDONLY;
@@ -118,8 +119,20 @@ class PosixFileSystemImpl final : public FileSystem {
       case Mode::kCreate:
         flags |= O_RDWR | O_CREAT | O_TRUNC;
         break;
+      case Mode::kCreatePrivate:
+        // One that is there may be open to others already; this one is new.
+        if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
+          return PathError(errno, "remove", path);
+        }
+        flags |= O_RDWR | O_CREAT | O_EXCL;
+        permissions = 0600;
+        break;
+      case Mode::kCreatePublic:
+        flags |= O_RDWR | O_CREAT | O_TRUNC;
+        permissions = 0644;
+        break;
     }
-    int fd = Uninterrupted([&] { return ::open(path.c_str(), flags, 0640); });
+    int fd = Uninterrupted([&] { return ::open(path.c_str(), flags, permissions); });
     if (fd < 0) return PathError(errno, "open", path);
     return std::unique_ptr<File>(std::make_unique<PosixFile>(fd, path));
   }

@@ -55,6 +55,31 @@ TEST_CASE("modes say what must exist and what is emptied", "[base][file_system]"
   CHECK(ReadFile(fs, dir.File("f"))->empty());
 }
 
+TEST_CASE("a private file is new, and its owner's alone from the start", "[base][file_system]") {
+  testing::TempDir dir;
+  const std::string path = dir.File("key");
+  auto permissions = [&path] {
+    struct stat found {};
+    REQUIRE(::stat(path.c_str(), &found) == 0);
+    return found.st_mode & 0777;
+  };
+  REQUIRE(MustOpen(path, Mode::kCreate)->WriteAt(0, "old"));
+  REQUIRE(::chmod(path.c_str(), 0666) == 0);
+  auto open_before = MustOpen(path, Mode::kRead);
+  REQUIRE(MustOpen(path, Mode::kCreatePrivate)->WriteAt(0, "secret"));
+  CHECK(permissions() == 0600);
+  CHECK(*ReadFile(PosixFileSystem(), path) == "secret");
+  CHECK(ReadRange(*open_before, 0, 9) == "old");
+
+  REQUIRE(WriteFileAtomically(PosixFileSystem(), path, "newer", Mode::kCreatePrivate));
+  CHECK(permissions() == 0600);
+  CHECK(*ReadFile(PosixFileSystem(), path) == "newer");
+  const mode_t umask_before = ::umask(022);
+  REQUIRE(WriteFileAtomically(PosixFileSystem(), path, "for all", Mode::kCreatePublic));
+  ::umask(umask_before);
+  CHECK(permissions() == 0644);
+}
+
 TEST_CASE("an error names the attempt, the path and the cause", "[base][file_system]") {
   auto file = PosixFileSystem().Open("/nowhere/f", Mode::kRead);
   REQUIRE_FALSE(file);

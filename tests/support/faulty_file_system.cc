@@ -138,7 +138,7 @@ void FaultyFileSystem::WaitForHeldSync() {
 }
 
 Result<std::unique_ptr<File>> FaultyFileSystem::Open(const std::string& path, Mode mode) {
-  if (mode == Mode::kCreate) {
+  if (mode != Mode::kRead && mode != Mode::kWrite) {
     if (auto counted = state_->Count(Call::kCreate, path); !counted) return counted.error();
   } else if (auto readable = state_->CheckRead(path); !readable) {
     return readable.error();

@@ -20,7 +20,7 @@ namespace dunlin::testing {
 class FaultyFileSystem final : public FileSystem {
  public:
   enum class Call {
-    kCreate,  // Open with Mode::kCreate
+    kCreate,  // Open with a mode that creates
     kWrite,   // WriteAt, Truncate, Preallocate
     kSync,
     kRename,

@@ -303,14 +303,15 @@ void MemoryFileSystem::SetFreeSpace(std::uint64_t bytes) {
 }
 
 Result<std::unique_ptr<File>> MemoryFileSystem::Open(const std::string& path, Mode mode) {
+  const bool creates = mode != Mode::kRead && mode != Mode::kWrite;
   std::lock_guard lock(state_->mutex);
   auto found = state_->now.files.find(path);
   std::shared_ptr<Node> node;
   if (found != state_->now.files.end()) {
     node = found->second;
-    if (mode == Mode::kCreate) node->Make({0, {}, 0});
+    if (creates) node->Make({0, {}, 0});
   } else {
-    if (mode != Mode::kCreate || !state_->now.folders.contains(ParentPath(path))) {
+    if (!creates || !state_->now.folders.contains(ParentPath(path))) {
       return Error(ErrorCode::kNotFound, Join("cannot open ", path, ": no such file or folder"));
     }
     node = std::make_shared<Node>();

@@ -15,6 +15,7 @@
 namespace dunlin::net {
 
 class TlsContext;
+enum class TlsFailure;
 
 /// A connected byte stream: TCP, or TLS over it. Loop thread only.
 ///
@@ -97,6 +98,8 @@ class Connector {
                                             TlsContext* tls = nullptr);
 
   virtual ~Connector() = default;
+  /// While `on_done` runs: what was wrong with the handshake; nothing when something else was.
+  virtual std::optional<TlsFailure> tls_failure() const = 0;
 };
 
 }  // namespace dunlin::net

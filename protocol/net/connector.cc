@@ -41,6 +41,8 @@ class TcpConnector final : public Connector {
     next_.Start(0ms);
   }
 
+  std::optional<TlsFailure> tls_failure() const override { return std::nullopt; }
+
  private:
   void OnResolved(Result<std::vector<SocketAddress>> found) {
     resolver_.reset();
@@ -150,6 +152,11 @@ class TlsConnector final : public Connector {
     deadline_.Start(timeout);
   }
 
+  std::optional<TlsFailure> tls_failure() const override {
+    if (late_) return TlsFailure::kTimeout;
+    return handshake_ ? handshake_->failure() : std::nullopt;
+  }
+
  private:
   void OnConnected(Result<std::unique_ptr<Connection>> result) {
     if (!result) return Finish(std::move(result));
@@ -161,6 +168,7 @@ class TlsConnector final : public Connector {
   void OnDeadline() {
     if (!handshake_) return;  // the connector's own deadline is the same
     context_.Count(TlsFailure::kTimeout);
+    late_ = true;
     Finish(Error(ErrorCode::kTimeout,
                  Join("no TLS with ", target_.ToString(), " within ", FormatDuration(timeout_))));
   }
@@ -179,6 +187,7 @@ class TlsConnector final : public Connector {
   Timer deadline_;
   std::unique_ptr<TlsHandshake> handshake_;
   std::unique_ptr<Connector> connector_;
+  bool late_ = false;
 };
 
 }  // namespace

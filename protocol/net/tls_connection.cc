@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "protocol/base/certificate_role.h"
 #include "protocol/base/text.h"
 #include "protocol/base/units.h"
 #include "protocol/net/tls_library.h"
@@ -18,6 +19,11 @@ using namespace std::chrono_literals;
 // How long a peer that we refuse may take to read why.
 constexpr std::chrono::milliseconds kAlertLinger = 500ms;
 
+// Past the bound on handshakes, how often a connection asks whether there is a place for it, and
+// what it may have sent meanwhile: the first message of a client is far shorter.
+constexpr std::chrono::milliseconds kPlaceRetry = 50ms;
+constexpr std::size_t kMaxWaitingBytes = 4_KiB;
+
 constexpr std::size_t kReadBytes = 16_KiB;  // the most that a record holds
 
 // RFC 5246 appendix A.1: content types of records.
@@ -29,6 +35,7 @@ ErrorCode CodeOf(TlsFailure failure) {
     case TlsFailure::kUntrusted:
     case TlsFailure::kExpired:
     case TlsFailure::kWrongName:
+    case TlsFailure::kWrongRole:
     case TlsFailure::kUnsuitable:
     case TlsFailure::kNoCertificate:
     case TlsFailure::kRefused:
@@ -73,6 +80,8 @@ class TlsConnection final : public Connection {
 
   /// The client's end: the handshake is over, and the connection paused.
   std::function<void()> on_secured;
+  /// Why there was none.
+  std::optional<TlsFailure> handshake_failure() const { return handshake_failure_; }
 
   void StartReading() override {
     if (state_ == State::kClosing || state_ == State::kClosed || text_ended_) return;
@@ -132,7 +141,8 @@ class TlsConnection final : public Connection {
   void OnBytes(std::string_view bytes) {
     if (state_ == State::kHandshake) {
       // Somebody who speaks HTTP, say, costs no TLS session.
-      if (!session_ && bytes.front() != kHandshakeRecord && bytes.front() != kAlertRecord) {
+      if (!session_ && held_.empty() && bytes.front() != kHandshakeRecord &&
+          bytes.front() != kAlertRecord) {
         return Fail(TlsFailure::kNotTls, "it does not speak TLS");
       }
       NoteAlert(bytes);
@@ -171,6 +181,9 @@ class TlsConnection final : public Connection {
     std::string_view rest = std::exchange(fresh_, {});
     if (state_ != State::kHandshake && state_ != State::kOpen) return;
     held_ += rest;
+    if (waiting_ && held_.size() > kMaxWaitingBytes) {
+      return Fail(TlsFailure::kProtocol, "more than a greeting before an answer");
+    }
     if (state_ == State::kOpen && reading_ && HasInput()) soon_.Start(0ms);
   }
 
@@ -216,7 +229,7 @@ class TlsConnection final : public Connection {
         Fail(TlsFailure::kLost, "the connection ended before its handshake");
         return false;
       }
-      if (!SetUp()) return false;
+      if (!TakePlace() || !SetUp()) return false;
     }
     int status = mbedtls_ssl_handshake(session_->get());
     SendOutput();
@@ -228,6 +241,7 @@ class TlsConnection final : public Connection {
     }
     state_ = State::kOpen;
     deadline_.Stop();
+    place_.reset();
     if (const auto* certificate = mbedtls_ssl_get_peer_cert(session_->get())) {
       identity_ = IdentityOf(*certificate);
     }
@@ -237,6 +251,22 @@ class TlsConnection final : public Connection {
     auto callback = std::move(on_secured);
     callback();
     return false;
+  }
+
+  bool TakePlace() {
+    place_ = context_.places.Take(std::chrono::steady_clock::now(), [this] {
+      session_.reset();  // the memory, for whom the place is
+      Fail(TlsFailure::kTimeout, "its handshake kept others waiting");
+    });
+    if (!place_) {
+      // What it sends stays with the kernel.
+      waiting_ = true;
+      plain_->StopReading();
+      soon_.Start(kPlaceRetry);
+    } else if (std::exchange(waiting_, false)) {
+      plain_->StartReading();
+    }
+    return place_ != nullptr;
   }
 
   bool SetUp() {
@@ -292,6 +322,10 @@ class TlsConnection final : public Connection {
           !HasAddress(*certificate, connection->name_)) {
         *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
       }
+      const std::string& role = connection->settings_->peer_role;
+      if (!role.empty() && !HasRole(IdentityOf(*certificate), role)) {
+        *flags |= MBEDTLS_X509_BADCERT_OTHER;
+      }
     }
     connection->flags_ |= *flags;
     // Where a certificate is optional, the library would take a bad one for none.
@@ -328,6 +362,9 @@ class TlsConnection final : public Connection {
         return Join("its certificate (", subject_, ") has expired or is not valid yet");
       case TlsFailure::kWrongName:
         return Join("its certificate (", subject_, ") is not for ", name_);
+      case TlsFailure::kWrongRole:
+        return Join("its certificate (", subject_, ") has no organizational unit \"",
+                    settings_->peer_role, "\"");
       case TlsFailure::kUnsuitable:
         return Join("its certificate (", subject_,
                     ") has a key, hash or purpose that does not fit");
@@ -347,6 +384,8 @@ class TlsConnection final : public Connection {
 
   void Fail(TlsFailure failure, std::string_view cause) {
     context_.Count(failure);
+    handshake_failure_ = failure;
+    place_.reset();
     deadline_.Stop();
     failure_ = Error(CodeOf(failure), Join("no TLS with ", peer_, ": ", cause));
     BeginClosing(kAlertLinger);
@@ -390,6 +429,7 @@ class TlsConnection final : public Connection {
   void OnPlainClose(std::optional<Error> reason) {
     if (state_ == State::kHandshake) {
       context_.Count(TlsFailure::kLost);
+      handshake_failure_ = TlsFailure::kLost;
       failure_ = Error(ErrorCode::kUnavailable,
                        Join("no TLS with ", peer_, ": ",
                             reason ? reason->message() : "the connection ended in the handshake"));
@@ -404,6 +444,7 @@ class TlsConnection final : public Connection {
     early_.clear();
     plain_.reset();
     session_.reset();
+    place_.reset();
     auto callback = std::move(on_close);
     if (callback) callback(std::move(reason));
   }
@@ -414,10 +455,12 @@ class TlsConnection final : public Connection {
   std::unique_ptr<MbedSession> session_;         // from the first byte on
   std::string name_;
   std::string peer_;
-  Timer deadline_;  // of the handshake
-  Timer soon_;      // continues outside of the caller's call
+  HandshakePlaces::PlacePtr place_;  // while the handshake holds memory
+  Timer deadline_;                   // of the handshake
+  Timer soon_;                       // continues outside of the caller's call
   State state_ = State::kHandshake;
   bool reading_ = false;
+  bool waiting_ = false;      // for a place
   bool plain_ended_ = false;  // the peer sends no more bytes
   bool text_ended_ = false;   // and has said so, or broken off
   bool written_ = false;      // since the queue was last empty
@@ -431,6 +474,7 @@ class TlsConnection final : public Connection {
   int alert_ = 0;            // the peer's last
   std::optional<PeerIdentity> identity_;
   std::optional<Error> failure_;  // until on_close reports it
+  std::optional<TlsFailure> handshake_failure_;
   // Shared with the calls on the stack, which this may not outlive.
   std::shared_ptr<bool> gone_ = std::make_shared<bool>(false);
 };
@@ -452,6 +496,10 @@ class TlsClientHandshake final : public TlsHandshake {
       callback(std::move(*reason));
     };
     connection_->StartReading();
+  }
+
+  std::optional<TlsFailure> failure() const override {
+    return connection_ ? connection_->handshake_failure() : std::nullopt;
   }
 
  private:

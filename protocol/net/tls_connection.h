@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "protocol/net/connection.h"
@@ -26,6 +27,8 @@ class TlsHandshake {
   static std::unique_ptr<TlsHandshake> Start(Loop& loop, std::unique_ptr<Connection> plain,
                                              TlsContext& context, std::string name, OnDone on_done);
   virtual ~TlsHandshake() = default;
+  /// What went wrong; nothing before that.
+  virtual std::optional<TlsFailure> failure() const = 0;
 };
 
 }  // namespace dunlin::net

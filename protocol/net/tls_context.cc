@@ -128,6 +128,8 @@ std::string_view TlsFailureName(TlsFailure failure) {
       return "expired";
     case TlsFailure::kWrongName:
       return "wrong_name";
+    case TlsFailure::kWrongRole:
+      return "wrong_role";
     case TlsFailure::kUnsuitable:
       return "unsuitable";
     case TlsFailure::kNoCertificate:
@@ -174,13 +176,15 @@ struct TlsContext::Files {
   TlsFiles paths;
   End end;
   ClientCertificates clients;
-  Stamp stamp;  // when they were last read
+  std::string peer_role;
+  Stamp stamp{};  // when they were last read
 
   Result<std::shared_ptr<const TlsSettings>> Read() {
     // Before reading: what changes meanwhile is a change to be seen next time.
     stamp = Stamp::Of(paths);
     auto settings = std::make_shared<TlsSettings>();
     settings->is_client = end == End::kClient;
+    settings->peer_role = peer_role;
     settings->client_optional = clients == ClientCertificates::kOptional;
     if (!paths.ca.empty()) {
       if (auto loaded = LoadCertificates(paths.ca, settings->ca); !loaded) {
@@ -220,30 +224,30 @@ struct TlsContext::Files {
 };
 
 Result<std::unique_ptr<TlsContext>> TlsContext::ForServer(TlsFiles files,
-                                                          ClientCertificates clients) {
+                                                          ClientCertificates clients,
+                                                          std::string peer_role) {
   if (files.certificate.empty()) {
     return Error(ErrorCode::kInvalidArgument, "a TLS listener needs a certificate");
   }
   if (files.ca.empty() && clients != ClientCertificates::kIgnored) {
     return Error(ErrorCode::kInvalidArgument, "client certificates need a CA to check them with");
   }
-  return Make(std::move(files), End::kServer, clients);
+  return Make({std::move(files), End::kServer, clients, std::move(peer_role)});
 }
 
-Result<std::unique_ptr<TlsContext>> TlsContext::ForClient(TlsFiles files) {
+Result<std::unique_ptr<TlsContext>> TlsContext::ForClient(TlsFiles files, std::string peer_role) {
   if (files.ca.empty()) {
     return Error(ErrorCode::kInvalidArgument, "TLS needs a CA to check the server with");
   }
-  return Make(std::move(files), End::kClient, ClientCertificates::kIgnored);
+  return Make({std::move(files), End::kClient, ClientCertificates::kIgnored, std::move(peer_role)});
 }
 
-Result<std::unique_ptr<TlsContext>> TlsContext::Make(TlsFiles files, End end,
-                                                     ClientCertificates clients) {
-  if (files.certificate.empty() != files.key.empty()) {
+Result<std::unique_ptr<TlsContext>> TlsContext::Make(Files files) {
+  if (files.paths.certificate.empty() != files.paths.key.empty()) {
     return Error(ErrorCode::kInvalidArgument, "a TLS certificate and its key come together");
   }
-  auto context = std::unique_ptr<TlsContext>(
-      new TlsContext(std::make_unique<Files>(Files{std::move(files), end, clients, {}})));
+  auto context =
+      std::unique_ptr<TlsContext>(new TlsContext(std::make_unique<Files>(std::move(files))));
   auto settings = context->files_->Read();
   if (!settings) return std::move(settings).error();
   context->settings_ = std::move(*settings);

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "protocol/base/result.h"
+#include "protocol/net/handshake_places.h"
 
 namespace dunlin::net {
 
@@ -30,6 +31,7 @@ enum class TlsFailure {
   kUntrusted,      // the peer's certificate is not signed by our CA
   kExpired,        // or not yet valid
   kWrongName,      // it is good, and somebody else's
+  kWrongRole,      // it is good, and not for what is done here
   kUnsuitable,     // its key, hash or purpose is not acceptable
   kNoCertificate,  // the peer showed none
   kRefused,        // the peer ended the handshake: most likely it does not like ours
@@ -38,7 +40,7 @@ enum class TlsFailure {
   kLost,      // the connection went in the middle of the handshake
   kProtocol,  // no common version or cipher, or a malformed message
 };
-inline constexpr std::size_t kTlsFailures = 10;
+inline constexpr std::size_t kTlsFailures = 11;
 
 /// "untrusted", "wrong_name": labels of metrics.
 std::string_view TlsFailureName(TlsFailure failure);
@@ -54,9 +56,12 @@ class TlsContext {
  public:
   /// `files.ca` may be empty when no client certificate is asked for. Errors, here and below:
   /// kInvalidArgument for what is missing or does not fit, and those of reading files.
-  static Result<std::unique_ptr<TlsContext>> ForServer(TlsFiles files, ClientCertificates clients);
+  /// `peer_role`, here and below, has to be in a certificate that the peer shows
+  /// (protocol/base/certificate_role.h); empty: any will do.
+  static Result<std::unique_ptr<TlsContext>> ForServer(TlsFiles files, ClientCertificates clients,
+                                                       std::string peer_role = {});
   /// Without `files.certificate` the client shows none.
-  static Result<std::unique_ptr<TlsContext>> ForClient(TlsFiles files);
+  static Result<std::unique_ptr<TlsContext>> ForClient(TlsFiles files, std::string peer_role = {});
   ~TlsContext();
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
@@ -66,6 +71,8 @@ class TlsContext {
 
   /// From the first byte to the end of the handshake.
   std::chrono::milliseconds handshake_timeout = std::chrono::seconds(10);
+  /// Of the handshakes that have begun; those that wait for a place hold no memory to speak of.
+  HandshakePlaces places;
 
   /// For this folder only: what a connection begins with, after a look at the files.
   std::shared_ptr<const TlsSettings> Current();
@@ -76,8 +83,7 @@ class TlsContext {
   struct Stamp;
   struct Files;
 
-  static Result<std::unique_ptr<TlsContext>> Make(TlsFiles files, End end,
-                                                  ClientCertificates clients);
+  static Result<std::unique_ptr<TlsContext>> Make(Files files);
   explicit TlsContext(std::unique_ptr<Files> files);
 
   std::unique_ptr<Files> files_;

@@ -92,6 +92,7 @@ TlsFailure FailureOfFlags(std::uint32_t flags) {
     return TlsFailure::kExpired;
   }
   if (flags & MBEDTLS_X509_BADCERT_CN_MISMATCH) return TlsFailure::kWrongName;
+  if (flags & MBEDTLS_X509_BADCERT_OTHER) return TlsFailure::kWrongRole;
   return TlsFailure::kUnsuitable;
 }
 

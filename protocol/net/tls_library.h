@@ -49,6 +49,7 @@ class TlsSettings {
   MbedKey key;
   bool is_client = false;
   bool client_optional = false;
+  std::string peer_role;  // needed in the peer's certificate; empty: none
 };
 
 /// The text that people and roles go by.
@@ -62,6 +63,7 @@ bool IsAddress(const std::string& host);
 bool HasAddress(const mbedtls_x509_crt& certificate, const std::string& literal);
 
 /// What the verification of a certificate found (MBEDTLS_X509_BADCERT_*), the worst first.
+/// OTHER stands for a role that is missing.
 TlsFailure FailureOfFlags(std::uint32_t flags);
 
 /// The one translation of the library's status codes: what failed in a handshake, apart from the

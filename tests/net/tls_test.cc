@@ -1,4 +1,6 @@
 // TLS between a listener and a connector over loopback.
+#include <sys/resource.h>
+
 #include <functional>
 #include <memory>
 #include <optional>
@@ -52,7 +54,7 @@ struct TlsFixture {
   }
 
   void Listen(ClientCertificates clients = ClientCertificates::kRequired) {
-    auto made = TlsContext::ForServer(server_folder.files(), clients);
+    auto made = TlsContext::ForServer(server_folder.files(), clients, client_role);
     REQUIRE(made);
     server_context = std::move(*made);
     auto bound = Listener::Listen(
@@ -63,6 +65,7 @@ struct TlsFixture {
         server_context.get());
     REQUIRE(bound);
     listener = std::move(*bound);
+    address = listener->local_address();
   }
 
   /// The outcome of one attempt, made as `host`.
@@ -71,16 +74,20 @@ struct TlsFixture {
     if (!client_context) {
       TlsFiles files = client_folder.files();
       if (!client_certificate) files.certificate = files.key = "";
-      auto made = TlsContext::ForClient(files);
+      auto made = TlsContext::ForClient(files, server_role);
       REQUIRE(made);
       client_context = std::move(*made);
     }
     std::optional<Result<std::unique_ptr<Connection>>> outcome;
-    HostPort address = listener->local_address();
+    if (listener) address = listener->local_address();
     address.host = host;
-    auto connector = Connector::Connect(
+    std::unique_ptr<Connector> connector;
+    connector = Connector::Connect(
         loop, address, timeout,
-        [&](Result<std::unique_ptr<Connection>> result) { outcome = std::move(result); },
+        [&](Result<std::unique_ptr<Connection>> result) {
+          outcome = std::move(result);
+          why_not = connector->tls_failure();
+        },
         client_context.get());
     CHECK_FALSE(outcome);
     RunUntil(loop, [&] { return outcome.has_value(); });
@@ -99,11 +106,15 @@ struct TlsFixture {
   TlsFolder server_folder;
   TlsFolder client_folder;
   bool client_certificate = true;
+  std::string server_role;  // what each asks of the other
+  std::string client_role;
+  std::optional<TlsFailure> why_not;  // the last Connect() came to nothing
   Loop loop;
   std::unique_ptr<TlsContext> server_context;
   std::unique_ptr<TlsContext> client_context;
   std::vector<std::unique_ptr<End>> servers;
   std::unique_ptr<Listener> listener;
+  HostPort address;  // of the last one
 };
 
 std::string Pattern(std::size_t size) {
@@ -264,6 +275,11 @@ TEST_CASE("a client whose certificate is not good gets no connection, and the se
     failure = TlsFailure::kUnsuitable;
     cause = "purpose";
   }
+  SECTION("it is for something else") {
+    tls.client_role = "agent";
+    failure = TlsFailure::kWrongRole;
+    cause = "(client) has no organizational unit \"agent\"";
+  }
   tls.Listen(clients);
   auto connected = tls.Connect();
   if (connected) {
@@ -273,6 +289,7 @@ TEST_CASE("a client whose certificate is not good gets no connection, and the se
   } else {
     CHECK(connected.error().code() == ErrorCode::kPermissionDenied);
     CHECK(tls.ClientFailures(TlsFailure::kRefused) == 1);
+    CHECK(tls.why_not == TlsFailure::kRefused);
   }
   End& server = *tls.servers.at(0);
   RunUntil(tls.loop, [&] { return server.closed; });
@@ -334,13 +351,42 @@ TEST_CASE("a server that does not prove to be who was asked for gets no byte", "
         tls.authority.Issue({.common_name = "127.0.0.1", .dns_names = {"127.0.0.1"}}));
     failure = TlsFailure::kWrongName;
   }
+  SECTION("its certificate is for something else") {
+    tls.server_folder.WriteCertificate(
+        tls.authority.Issue({.organizational_units = {"agent"}, .ip_addresses = {"127.0.0.1"}}));
+    tls.server_role = "collector";
+    failure = TlsFailure::kWrongRole;
+  }
   tls.Listen();
   auto connected = tls.Connect(host);
   REQUIRE_FALSE(connected);
   CHECK(connected.error().code() == ErrorCode::kPermissionDenied);
   CHECK(tls.ClientFailures(failure) == 1);
+  CHECK(tls.why_not == failure);
   RunUntil(tls.loop, [&] { return tls.servers.at(0)->closed; });
   CHECK(tls.servers.at(0)->text.empty());
+}
+
+TEST_CASE("ends whose certificates have the roles asked for are connected", "[net][tls]") {
+  TlsFixture tls;
+  tls.server_folder.WriteCertificate(tls.authority.Issue(
+      {.organizational_units = {"metrics", "collector"}, .ip_addresses = {"127.0.0.1"}}));
+  tls.server_role = "collector";
+  tls.client_role = "controller";
+  tls.Listen();
+  auto connected = tls.Connect();
+  REQUIRE(connected);
+  CHECK_FALSE(tls.why_not);
+  (*connected)->Write("hello");
+  RunUntil(tls.loop, [&] { return tls.servers.at(0)->text == "hello"; });
+}
+
+TEST_CASE("no connection at all is no failure of TLS", "[net][tls]") {
+  TlsFixture tls;
+  tls.Listen();
+  tls.listener.reset();
+  CHECK_FALSE(tls.Connect());
+  CHECK_FALSE(tls.why_not);
 }
 
 TEST_CASE("whoever does not speak TLS is turned away at the first byte", "[net][tls]") {
@@ -373,6 +419,57 @@ TEST_CASE("half a handshake and then silence ends with the time for it", "[net][
   RunUntil(tls.loop, [&] { return !tls.servers.empty() && tls.servers.at(0)->closed; });
   CHECK(tls.servers.at(0)->reason->code() == ErrorCode::kTimeout);
   CHECK(tls.ServerFailures(TlsFailure::kTimeout) == 1);
+}
+
+/// Many descriptors, as the programs give themselves.
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+  limit.rlim_cur = limit.rlim_max;
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+}
+
+TEST_CASE("a thousand half-done handshakes take bounded memory and keep nobody out", "[net][tls]") {
+  RaiseDescriptorLimit();
+  TlsFixture tls;
+  tls.Listen();
+  tls.server_context->handshake_timeout = 600s;
+  tls.server_context->places.limit = 50;
+  tls.server_context->places.patience = 100ms;
+  std::vector<std::unique_ptr<testing::TcpClient>> clients;
+  for (int i = 0; i < 1000; ++i) {
+    clients.push_back(
+        std::make_unique<testing::TcpClient>(tls.loop, tls.listener->local_address()));
+    clients.back()->Send(std::string("\x16\x03\x01\x01\x00\x01", 6));
+  }
+  RunUntil(tls.loop, [&] { return tls.servers.size() == 1000; });
+  auto connected = tls.Connect("127.0.0.1", 60s);
+  REQUIRE(connected);
+  End client(std::move(*connected));
+  client.connection->Write("hello");
+  RunUntil(tls.loop, [&] { return tls.servers.back()->text == "hello"; });
+  CHECK(tls.server_context->places.taken() <= 50);
+  CHECK(tls.ServerFailures(TlsFailure::kTimeout) > 0);
+  tls.servers.clear();
+  CHECK(tls.server_context->places.taken() == 0);
+}
+
+TEST_CASE("who waits for the handshakes of others may not send on and on", "[net][tls]") {
+  TlsFixture tls;
+  tls.Listen();
+  tls.server_context->places.limit = 1;
+  tls.server_context->places.patience = 600s;
+  testing::TcpClient first(tls.loop, tls.listener->local_address());
+  first.Send("\x16");
+  RunUntil(tls.loop, [&] { return tls.server_context->places.taken() == 1; });
+  testing::TcpClient second(tls.loop, tls.listener->local_address());
+  const bool much = GENERATE(true, false);
+  second.Send("\x16" + std::string(much ? 5000 : 500, 'x'));
+  RunUntil(tls.loop, [&] { return tls.servers.size() == 2; });
+  if (!much) first.Drop();  // and the other's turn has come
+  RunUntil(tls.loop, [&] { return tls.servers.at(1)->closed; });
+  CHECK(tls.ServerFailures(TlsFailure::kProtocol) == 1);
+  CHECK(tls.servers.at(0)->closed == !much);
 }
 
 TEST_CASE("a peer that leaves in the handshake is counted as lost", "[net][tls]") {

@@ -24,8 +24,14 @@ RetryPolicy::Attempt RetryPolicy::AfterFailure() {
 
 RetryPolicy::Attempt RetryPolicy::AfterBreak() {
   collector_ = 0;
-  bound_ = options_.initial;
+  Reset();
   return {collector_, Jitter(bound_)};
+}
+
+RetryPolicy::Attempt RetryPolicy::AfterDrain(std::size_t collector) {
+  collector_ = collector;
+  Reset();
+  return {collector_, {}};
 }
 
 RetryPolicy::Attempt RetryPolicy::AfterRefusal() {
@@ -34,6 +40,10 @@ RetryPolicy::Attempt RetryPolicy::AfterRefusal() {
   bound_ = options_.cap;
   // Not before half the cap: the answer will be the same until a person has acted.
   return {collector_, options_.cap / 2 + Jitter(options_.cap / 2)};
+}
+
+std::chrono::milliseconds RetryPolicy::Spread(std::chrono::milliseconds interval) {
+  return interval - Jitter(interval / 4);
 }
 
 std::chrono::milliseconds RetryPolicy::Jitter(std::chrono::milliseconds bound) {

@@ -27,12 +27,20 @@ class RetryPolicy {
 
   /// The first attempt of all: the first collector, at once.
   Attempt First() { return {}; }
-  /// After an attempt that never got as far as a welcome.
+  /// After an attempt that came to nothing, or a connection that was of no use.
   Attempt AfterFailure();
-  /// After a connection that had been welcomed broke: from the first collector again, soon.
+  /// A connection has been of use: the bound begins anew.
+  void Reset() { bound_ = options_.initial; }
+  /// After such a connection broke: from the first collector again, soon.
   Attempt AfterBreak();
+  /// After a connection was given up in good order, for this collector: at once.
+  Attempt AfterDrain(std::size_t collector);
   /// After a collector said that this agent is not accepted without a change.
   Attempt AfterRefusal();
+
+  /// A random time between three quarters of `interval` and all of it: for what every agent does
+  /// now and then, and not all of them together.
+  std::chrono::milliseconds Spread(std::chrono::milliseconds interval);
 
  private:
   std::chrono::milliseconds Jitter(std::chrono::milliseconds bound);

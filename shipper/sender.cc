@@ -6,7 +6,7 @@
 #include <variant>
 
 #include "protocol/base/log.h"
-#include "protocol/base/text.h"
+#include "shipper/opening.h"
 
 namespace dunlin::shipper {
 namespace {
@@ -16,23 +16,25 @@ constexpr std::size_t kMaxPendingWriteBytes = 64_KiB;
 /// One write holds several small batches, so that a backlog of them does not cost a system call
 /// each.
 constexpr std::size_t kWriteBytes = 64_KiB;
+/// While so much waits, a peer that does not read gets no answers to its pings either.
+constexpr std::size_t kMaxPendingControlBytes = 256_KiB;
 
-SendErrorKind KindOfConnectError(ErrorCode code) {
-  if (code == ErrorCode::kNotFound) return SendErrorKind::kDns;
-  if (code == ErrorCode::kTimeout) return SendErrorKind::kTimeout;
-  return SendErrorKind::kConnect;
-}
+/// When time-outs are looked at this late, the process was held up, and so may answers be that have
+/// long arrived. They get this time to be read.
+constexpr std::chrono::milliseconds kHeldUp{200};
+constexpr std::chrono::milliseconds kCatchUp{1000};
 
 SendErrorKind KindOf(Session::Close::Kind kind) {
   switch (kind) {
-    case Session::Close::Kind::kProtocol:
-      return SendErrorKind::kProtocol;
     case Session::Close::Kind::kTimeout:
       return SendErrorKind::kTimeout;
     case Session::Close::Kind::kGoodbye:
       return SendErrorKind::kReset;
     case Session::Close::Kind::kRefused:
       return SendErrorKind::kRefused;
+    case Session::Close::Kind::kProtocol:
+    case Session::Close::Kind::kDrained:  // no error
+      break;
   }
   return SendErrorKind::kProtocol;
 }
@@ -45,26 +47,6 @@ std::string Framed(wire::FrameType type, std::string_view payload) {
 
 }  // namespace
 
-std::string_view SendErrorKindName(SendErrorKind kind) {
-  switch (kind) {
-    case SendErrorKind::kDns:
-      return "dns";
-    case SendErrorKind::kConnect:
-      return "connect";
-    case SendErrorKind::kTimeout:
-      return "timeout";
-    case SendErrorKind::kReset:
-      return "reset";
-    case SendErrorKind::kProtocol:
-      return "protocol";
-    case SendErrorKind::kRefused:
-      return "refused";
-    case SendErrorKind::kRejected:
-      return "rejected";
-  }
-  return "unknown";
-}
-
 /// What lives as long as one connection.
 struct Sender::Link {
   Link(std::unique_ptr<net::Connection> c, Queue& queue, const SessionOptions& options,
@@ -72,8 +54,9 @@ struct Sender::Link {
       : session(queue, options, statistics), connection(std::move(c)) {}
 
   Session session;
-  wire::FrameReader reader;
+  wire::FrameReader reader{kMaxCollectorFrameBytes};
   std::unique_ptr<net::Connection> connection;
+  SteadyTime opened{};
 };
 
 Sender::Sender(net::Loop& loop, const Clock& clock, Queue& queue, SenderOptions options)
@@ -84,9 +67,20 @@ Sender::Sender(net::Loop& loop, const Clock& clock, Queue& queue, SenderOptions 
       retry_(options_.collectors.size(), options_.jitter_seed, options_.retry),
       retry_timer_(loop,
                    [this] {
+                     not_before_[collector_] = {};
                      Connect({collector_, {}});
                    }),
-      tick_timer_(loop, [this] { OnTick(); }) {}
+      tick_timer_(loop, [this] { OnTick(); }),
+      better_(loop,
+              {options_.collectors, options_.connect_timeout, options_.session.welcome_timeout}),
+      not_before_(options_.collectors.size()),
+      reported_errors_(options_.collectors.size()) {
+  better_.on_found = [this](std::size_t collector) { OnBetterCollector(collector); };
+  better_.on_failed = [this](std::size_t collector, SendErrorKind kind, const std::string& reason) {
+    CountError(collector, kind, reason);
+  };
+  better_.on_none = [this] { SearchBetter(); };
+}
 
 Sender::~Sender() = default;
 
@@ -97,13 +91,19 @@ void Sender::Start(std::string metrics_address) {
 
 void Sender::OnQueued() { Pump(); }
 
+void Sender::Hurry() {
+  if (stopped_ || std::exchange(hurried_, true)) return;
+  better_.Stop();
+  if (link_) link_->session.StopAging();
+  if (retry_timer_.active()) retry_timer_.Start({});
+}
+
 void Sender::Stop() {
   if (connected()) WriteMetrics();
   stopped_ = true;
   retry_timer_.Stop();
-  tick_timer_.Stop();
   connector_.reset();
-  link_.reset();
+  CloseLink();
 }
 
 bool Sender::connected() const { return link_ && link_->session.streaming(); }
@@ -118,8 +118,10 @@ std::optional<SteadyTime> Sender::last_progress() const {
 void Sender::Connect(RetryPolicy::Attempt attempt) {
   if (stopped_) return;
   collector_ = attempt.collector;
-  if (attempt.delay > std::chrono::milliseconds(0)) {
-    retry_timer_.Start(attempt.delay);
+  // After a pause the collector asked for, the jitter comes on top.
+  const auto pause = std::max(not_before_[collector_] - clock_.Steady(), SteadyTime::duration(0));
+  if (attempt.delay + pause > pause.zero()) {
+    retry_timer_.Start(attempt.delay + pause);
     return;
   }
   connector_ =
@@ -135,8 +137,10 @@ void Sender::OnConnectDone(Result<std::unique_ptr<net::Connection>> connection) 
          retry_.AfterFailure());
     return;
   }
-  link_ = std::make_unique<Link>(std::move(*connection), queue_, options_.session,
-                                 statistics_.sessions);
+  SessionOptions session = options_.session;
+  session.max_age = retry_.Spread(options_.max_connection_age);
+  link_ = std::make_unique<Link>(std::move(*connection), queue_, session, statistics_.sessions);
+  link_->opened = clock_.Steady();
   link_->connection->on_data = [this](std::string_view bytes) { OnData(bytes); };
   link_->connection->on_drained = [this] { Pump(); };
   link_->connection->on_close = [this](std::optional<Error> error) {
@@ -174,7 +178,14 @@ void Sender::OnData(std::string_view bytes) {
 
 void Sender::OnTick() {
   if (!link_) return;
-  Perform(link_->session.OnTick(clock_.Steady()));
+  const SteadyTime now = clock_.Steady();
+  if (now - tick_due_ >= kHeldUp && !std::exchange(was_late_, true)) {
+    tick_timer_.Start(kCatchUp);
+    return;
+  }
+  was_late_ = false;
+  NoteWrites();
+  Perform(link_->session.OnTick(now));
   Pump();
   ArmTick();
 }
@@ -185,23 +196,22 @@ void Sender::Perform(const Session::Actions& actions) {
         [this](const auto& a) {
           using A = std::decay_t<decltype(a)>;
           if constexpr (std::is_same_v<A, Session::SendHello>) {
-            options_.hello.first_sequence = queue_.first_sequence();
-            std::string out(wire::kPreface);
-            wire::AppendFrame(out, wire::FrameType::kHello, wire::Encode(options_.hello));
-            link_->connection->Write(std::move(out));
+            WriteControl(Opening(CurrentHello()));
           } else if constexpr (std::is_same_v<A, Session::SendPing>) {
-            link_->connection->Write(
-                Framed(wire::FrameType::kPing, wire::Encode(wire::Ping{a.nonce})));
+            WriteControl(Framed(wire::FrameType::kPing, wire::Encode(wire::Ping{a.nonce})));
           } else if constexpr (std::is_same_v<A, Session::SendPong>) {
-            link_->connection->Write(
-                Framed(wire::FrameType::kPong, wire::Encode(wire::Pong{a.nonce})));
+            WriteControl(Framed(wire::FrameType::kPong, wire::Encode(wire::Pong{a.nonce})));
           } else if constexpr (std::is_same_v<A, Session::SendMetrics>) {
             WriteMetrics();
           } else if constexpr (std::is_same_v<A, Session::Report>) {
             log::Warn(a.event, {{"collector", link_->connection->peer()}, {"reason", a.detail}});
           } else {
             static_assert(std::is_same_v<A, Session::Close>);
-            EndLink(KindOf(a.kind), a.reason);
+            if (a.kind == Session::Close::Kind::kDrained) {
+              OnDrained();
+            } else {
+              EndLink(KindOf(a.kind), a.reason);
+            }
           }
         },
         action);
@@ -212,9 +222,25 @@ void Sender::OnWelcomed() {
   ++statistics_.connections;
   statistics_.connected_since = clock_.Now();
   statistics_.last_error.clear();
-  if (reported_error_.empty()) return;
+  next_ = collector_;
+  SearchBetter();
+  if (hurried_) link_->session.StopAging();
+  if (reported_errors_[collector_].empty()) return;
   log::Info("connected to the collector again", {{"collector", link_->connection->peer()}});
-  reported_error_.clear();
+  reported_errors_[collector_].clear();
+}
+
+/// Those before the one in use, if there are any.
+void Sender::SearchBetter() {
+  if (hurried_) return;
+  better_.Search(collector_, retry_.Spread(options_.return_interval),
+                 [this] { return CurrentHello(); });
+}
+
+void Sender::OnBetterCollector(std::size_t collector) {
+  next_ = collector;
+  Perform(link_->session.Drain());
+  ArmTick();
 }
 
 void Sender::CountAnswers(const Answers& before) {
@@ -233,7 +259,7 @@ void Sender::Pump() {
     }
     if (out.empty()) return;
     statistics_.bytes_sent += out.size();
-    link_->connection->Write(std::move(out));
+    Write(std::move(out));
     ArmTick();
   }
 }
@@ -243,40 +269,93 @@ void Sender::ArmTick() {
     tick_timer_.Stop();
     return;
   }
-  auto delay = link_->session.deadline() - clock_.Steady();
-  tick_timer_.Start(std::max<std::chrono::nanoseconds>(delay, std::chrono::nanoseconds(0)));
+  if (was_late_) return;  // it looks again in a moment
+  const SteadyTime now = clock_.Steady();
+  tick_due_ = std::max(link_->session.deadline(), now);
+  tick_timer_.Start(tick_due_ - now);
+}
+
+void Sender::NoteWrites() {
+  link_->session.NoteWrites(link_->connection->pending_write_bytes(), clock_.Steady());
+}
+
+void Sender::WriteControl(std::string bytes) {
+  if (link_->connection->pending_write_bytes() >= kMaxPendingControlBytes) return;
+  Write(std::move(bytes));
+}
+
+/// Notes how far writing has come before and after, because afterwards there is more to write.
+void Sender::Write(std::string bytes) {
+  NoteWrites();
+  link_->connection->Write(std::move(bytes));
+  NoteWrites();
 }
 
 void Sender::WriteMetrics() {
   if (!metrics) return;
   wire::Metrics snapshot{static_cast<std::uint64_t>(NanosecondsOf(clock_.Now())), metrics()};
-  link_->connection->Write(Framed(wire::FrameType::kMetrics, wire::Encode(snapshot)));
+  WriteControl(Framed(wire::FrameType::kMetrics, wire::Encode(snapshot)));
+}
+
+/// What this agent is to a collector now.
+wire::Hello Sender::CurrentHello() const {
+  wire::Hello hello = options_.hello;
+  hello.first_sequence = queue_.first_sequence();
+  return hello;
+}
+
+void Sender::CloseLink() {
+  if (link_) statistics_.batches_lost += link_->session.unanswered();
+  statistics_.connected_since.reset();
+  link_.reset();
+  better_.Stop();
+  tick_timer_.Stop();
+  was_late_ = false;
+}
+
+/// The next connection begins where this one ended, in good order.
+void Sender::OnDrained() {
+  CloseLink();
+  Connect(retry_.AfterDrain(next_));
 }
 
 void Sender::EndLink(SendErrorKind kind, const std::string& reason) {
-  const bool welcomed = link_->session.welcomed();
-  statistics_.batches_lost += link_->session.unanswered();
-  statistics_.connected_since.reset();
-  link_.reset();
-  tick_timer_.Stop();
-  RetryPolicy::Attempt next = kind == SendErrorKind::kRefused ? retry_.AfterRefusal()
-                              : welcomed                      ? retry_.AfterBreak()
-                                                              : retry_.AfterFailure();
+  const Session& session = link_->session;
+  const SteadyTime now = clock_.Steady();
+  // One that welcomes and then takes nothing is as good as none: the bound grows, and the other
+  // collectors get their turn.
+  const bool worked =
+      session.answered() || (session.welcomed() && now - link_->opened >= options_.retry.cap);
+  if (worked) retry_.Reset();
+  const bool paused = session.paused_until() > now;
+  if (paused) not_before_[collector_] = *session.paused_until();
+  CloseLink();
+  RetryPolicy::Attempt next;
+  if (kind == SendErrorKind::kRefused) {
+    next = retry_.AfterRefusal();
+  } else if (worked && !paused && kind != SendErrorKind::kTimeout) {
+    next = retry_.AfterBreak();
+  } else {
+    next = retry_.AfterFailure();
+  }
   Fail(kind, reason, next);
 }
 
 void Sender::Fail(SendErrorKind kind, const std::string& reason, RetryPolicy::Attempt next) {
-  ++statistics_.errors[static_cast<std::size_t>(kind)];
   statistics_.last_error = reason;
-  // Once per cause, not once per attempt.
-  if (reason != reported_error_) {
-    reported_error_ = reason;
-    log::Warn("not connected to the collector",
-              {{"collector", options_.collectors[collector_].ToString()},
-               {"kind", SendErrorKindName(kind)},
-               {"cause", reason}});
-  }
+  CountError(collector_, kind, reason);
   Connect(next);
+}
+
+void Sender::CountError(std::size_t collector, SendErrorKind kind, const std::string& reason) {
+  ++statistics_.errors[static_cast<std::size_t>(kind)];
+  // Once per cause, not once per attempt.
+  if (reason == reported_errors_[collector]) return;
+  reported_errors_[collector] = reason;
+  log::Warn("not connected to the collector",
+            {{"collector", options_.collectors[collector].ToString()},
+             {"kind", SendErrorKindName(kind)},
+             {"cause", reason}});
 }
 
 }  // namespace dunlin::shipper

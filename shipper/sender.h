@@ -15,6 +15,7 @@
 #include "protocol/net/loop.h"
 #include "protocol/wire/frame.h"
 #include "protocol/wire/messages.h"
+#include "shipper/better_collector.h"
 #include "shipper/queue.h"
 #include "shipper/retry_policy.h"
 #include "shipper/session.h"
@@ -28,6 +29,12 @@ struct SenderOptions {
   SessionOptions session;
   RetryOptions retry;
   std::chrono::milliseconds connect_timeout = std::chrono::seconds(5);
+  /// A connection takes no new batch after three quarters of this time to all of it, and is
+  /// replaced once those on their way are acknowledged: names are resolved again, and a collector's
+  /// load finds its balance. Zero: never.
+  std::chrono::milliseconds max_connection_age = std::chrono::minutes(10);
+  /// While another than the first collector is in use, those before it are tried this often.
+  std::chrono::milliseconds return_interval = std::chrono::minutes(1);
   std::uint64_t jitter_seed = 0;
 };
 
@@ -50,6 +57,9 @@ class Sender {
   void Start(std::string metrics_address);
   /// The queue has something new.
   void OnQueued();
+  /// There is little time left: ends the wait before the next attempt, and from now on keeps a
+  /// connection that works.
+  void Hurry();
   /// Sends the last metrics, drops the connection and tries no other.
   void Stop();
 
@@ -72,12 +82,21 @@ class Sender {
   void OnData(std::string_view bytes);
   void OnTick();
   void OnWelcomed();
+  void OnBetterCollector(std::size_t collector);
+  void SearchBetter();
   void CountAnswers(const Answers& before);
+  wire::Hello CurrentHello() const;
   void Perform(const Session::Actions& actions);
   void Pump();
   void ArmTick();
+  void NoteWrites();
+  void Write(std::string bytes);
+  void WriteControl(std::string bytes);
   void WriteMetrics();
+  void OnDrained();
+  void CloseLink();
   void EndLink(SendErrorKind kind, const std::string& reason);
+  void CountError(std::size_t collector, SendErrorKind kind, const std::string& reason);
   void Fail(SendErrorKind kind, const std::string& reason, RetryPolicy::Attempt next);
 
   net::Loop& loop_;
@@ -87,11 +106,17 @@ class Sender {
   RetryPolicy retry_;
   SenderStatistics statistics_;
   std::size_t collector_ = 0;  // of the attempt or connection
+  std::size_t next_ = 0;       // of the connection after one that drains
   net::Timer retry_timer_;
   net::Timer tick_timer_;
   std::unique_ptr<net::Connector> connector_;
   std::unique_ptr<Link> link_;
-  std::string reported_error_;
+  BetterCollector better_;
+  std::vector<SteadyTime> not_before_;        // by collector: when it wants to be asked again
+  std::vector<std::string> reported_errors_;  // by collector: since it last worked
+  SteadyTime tick_due_{};
+  bool was_late_ = false;
+  bool hurried_ = false;
   bool stopped_ = false;
 };
 

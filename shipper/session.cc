@@ -22,7 +22,7 @@ std::string Shortened(std::string text) {
 Session::Actions Session::OnConnected(SteadyTime now) {
   Check(state_ == State::kConnecting, "connected twice");
   state_ = State::kAwaitingWelcome;
-  opened_ = last_heard_ = last_progress_ = now;
+  opened_ = last_heard_ = last_progress_ = answer_wait_ = now;
   return {SendHello{}};
 }
 
@@ -69,15 +69,15 @@ Session::Actions Session::OnTick(SteadyTime now) {
       if (now - opened_ < options_.welcome_timeout) return {};
       return CloseWith(Close::Kind::kTimeout, "no welcome from the collector");
     case State::kStreaming:
+    case State::kDraining:
       break;
   }
   // The driver goes on sending after each tick.
   if (paused_until_ && now >= *paused_until_) paused_until_.reset();
-  if (awaiting_ack() && now - last_progress_ >= options_.ack_timeout) {
-    return CloseWith(Close::Kind::kTimeout, "batches are not acknowledged");
-  }
-  if (pinged_ && now - *pinged_ >= options_.ping_interval) {
-    return CloseWith(Close::Kind::kTimeout, "no answer to a ping");
+  if (auto what = Overdue(now)) return CloseWith(Close::Kind::kTimeout, std::move(*what));
+  if (age_deadline_ && now >= *age_deadline_) {
+    age_deadline_.reset();
+    if (Actions closed = Drain(); !closed.empty()) return closed;
   }
   Actions actions;
   if (!pinged_ && now - last_heard_ >= options_.ping_interval) {
@@ -91,13 +91,50 @@ Session::Actions Session::OnTick(SteadyTime now) {
   return actions;
 }
 
+/// What has been waited for long enough.
+std::optional<std::string> Session::Overdue(SteadyTime now) const {
+  if (awaiting_ack() && now >= ack_deadline()) return "batches are not acknowledged";
+  if (waiting_bytes_ > 0 && now - write_wait_ >= options_.write_timeout) {
+    return "the collector does not read";
+  }
+  if (pinged_ && now - *pinged_ >= options_.ping_interval) return "no answer to a ping";
+  return std::nullopt;
+}
+
+/// A slow connection is not a dead one; only when it is so slow that it is of no use.
+SteadyTime Session::ack_deadline() const {
+  return std::min(std::max(answer_wait_, write_moved_) + options_.ack_timeout,
+                  answer_wait_ + options_.answer_timeout);
+}
+
 SteadyTime Session::deadline() const {
-  if (state_ != State::kStreaming) return opened_ + options_.welcome_timeout;
+  if (!streaming()) return opened_ + options_.welcome_timeout;
   SteadyTime next =
       std::min(next_metrics_, (pinged_ ? *pinged_ : last_heard_) + options_.ping_interval);
-  if (awaiting_ack()) next = std::min(next, last_progress_ + options_.ack_timeout);
+  if (awaiting_ack()) next = std::min(next, ack_deadline());
+  if (waiting_bytes_ > 0) next = std::min(next, write_wait_ + options_.write_timeout);
+  if (age_deadline_) next = std::min(next, *age_deadline_);
   if (paused_until_) next = std::min(next, *paused_until_);
   return next;
+}
+
+void Session::NoteWrites(std::size_t waiting_bytes, SteadyTime now) {
+  const bool moved = waiting_bytes < waiting_bytes_;
+  if (moved) write_moved_ = now;
+  if (moved || waiting_bytes_ == 0) write_wait_ = now;
+  waiting_bytes_ = waiting_bytes;
+}
+
+Session::Actions Session::Drain() {
+  if (state_ != State::kStreaming) return {};  // nothing to drain, or at it already
+  state_ = State::kDraining;
+  age_deadline_.reset();
+  return CloseIfDrained();
+}
+
+Session::Actions Session::CloseIfDrained() {
+  if (state_ != State::kDraining || awaiting_ack()) return {};
+  return CloseWith(Close::Kind::kDrained, "the connection was drained");
 }
 
 std::optional<std::string_view> Session::NextBatch(SteadyTime now) {
@@ -108,7 +145,7 @@ std::optional<std::string_view> Session::NextBatch(SteadyTime now) {
   if (in_flight >= window_batches_) return std::nullopt;
   const bool again = cursor_ < queue_.next_sequence();
   if (!again && !queue_.has_unsent()) return std::nullopt;
-  if (in_flight == 0) last_progress_ = now;  // the wait for the first acknowledgement starts here
+  if (in_flight == 0) answer_wait_ = now;  // the wait for the first acknowledgement starts here
   if (again) {
     CountSent(again, now);
     return queue_.SentFrame(cursor_++);
@@ -160,8 +197,9 @@ Session::Actions Session::OnWelcome(std::string_view payload, SteadyTime now) {
   sent_at_.resize(window_batches_);
   state_ = State::kStreaming;
   welcomed_ = true;
-  last_progress_ = now;
+  last_progress_ = answer_wait_ = now;
   next_metrics_ = now + options_.metrics_interval;
+  if (options_.max_age > options_.max_age.zero()) age_deadline_ = now + options_.max_age;
   return {SendMetrics{}};
 }
 
@@ -176,8 +214,8 @@ Session::Actions Session::OnAck(std::string_view payload, SteadyTime now) {
                                                   ack->sequence, ", which was never sent"));
   }
   CountAcknowledged(first, ack->sequence, now);
-  last_progress_ = now;
-  return {};
+  NoteAnswer(now);
+  return CloseIfDrained();
 }
 
 Session::Actions Session::OnReject(std::string_view payload, SteadyTime now) {
@@ -188,8 +226,17 @@ Session::Actions Session::OnReject(std::string_view payload, SteadyTime now) {
     return CloseWith(Close::Kind::kProtocol, Join("the collector rejected batch ", reject->sequence,
                                                   ", which was never sent"));
   }
+  NoteAnswer(now);
+  Actions actions{Report{"the collector rejected a batch", Shortened(std::move(reject->reason))}};
+  for (Action& action : CloseIfDrained()) actions.push_back(std::move(action));
+  return actions;
+}
+
+void Session::NoteAnswer(SteadyTime now) {
+  answered_ = true;
   last_progress_ = now;
-  return {Report{"the collector rejected a batch", Shortened(std::move(reject->reason))}};
+  answer_wait_ = std::max(now, paused_until_.value_or(now));
+  pauses_since_.reset();
 }
 
 Session::Actions Session::OnSlowDown(std::string_view payload, SteadyTime now) {
@@ -197,9 +244,14 @@ Session::Actions Session::OnSlowDown(std::string_view payload, SteadyTime now) {
   if (!slow) return CloseWith(Close::Kind::kProtocol, slow.error().message());
   ++statistics_.slow_downs;
   auto pause = std::min(std::chrono::milliseconds(slow->delay_ms), options_.max_pause);
+  const bool in_a_row = paused_until_ || awaiting_ack();
+  if (!pauses_since_ || !in_a_row) pauses_since_ = now;
+  if (now - *pauses_since_ >= options_.max_pauses) {
+    return CloseWith(Close::Kind::kTimeout, "the collector asks for pauses and takes nothing");
+  }
   paused_until_ = now + pause;
   // The wait for acknowledgements begins again after the pause.
-  last_progress_ = *paused_until_;
+  answer_wait_ = std::max(answer_wait_, *paused_until_);
   return {};
 }
 

@@ -21,14 +21,24 @@ struct SessionOptions {
   std::uint32_t window_batches = 64;
   std::size_t window_bytes = 2_MiB;
   std::chrono::milliseconds welcome_timeout = std::chrono::seconds(10);
-  /// Without any progress of acknowledgements while batches wait for one.
+  /// Without any progress while batches wait for an answer: neither one of them answered nor bytes
+  /// that had to wait going out.
   std::chrono::milliseconds ack_timeout = std::chrono::seconds(30);
+  /// Without any answer, however slowly bytes move: the slowest connection that is of use takes
+  /// 4 KiB a second of the largest batches.
+  std::chrono::milliseconds answer_timeout = std::chrono::minutes(5);
+  /// Without a byte of those that wait to be written going out.
+  std::chrono::milliseconds write_timeout = std::chrono::seconds(15);
   /// A ping is due after this much silence of the peer; the same again without an answer is its
   /// end.
   std::chrono::milliseconds ping_interval = std::chrono::seconds(15);
   std::chrono::milliseconds metrics_interval = std::chrono::seconds(15);
   /// Bounds what a collector may ask for with SlowDown.
   std::chrono::milliseconds max_pause = std::chrono::seconds(60);
+  /// And how long it may go on asking without answering a single batch.
+  std::chrono::milliseconds max_pauses = std::chrono::minutes(5);
+  /// At this age the session begins to drain; zero: never.
+  std::chrono::milliseconds max_age{0};
 };
 
 /// One connection to one collector, from the first byte to its end, as decisions only: which batch
@@ -54,7 +64,13 @@ class Session {
   };
   /// Close the connection. Always the last action; the session takes no more events.
   struct Close {
-    enum class Kind { kProtocol, kTimeout, kGoodbye, kRefused };
+    enum class Kind {
+      kProtocol,
+      kTimeout,
+      kGoodbye,
+      kRefused,
+      kDrained,  // in good order: nothing that was sent lacks its answer
+    };
     Kind kind;
     std::string reason;
     friend bool operator==(const Close&, const Close&) = default;
@@ -75,6 +91,13 @@ class Session {
   Actions OnConnected(SteadyTime now);
   Actions OnFrame(const wire::Frame& frame, SteadyTime now);
   Actions OnTick(SteadyTime now);
+  /// How many bytes of this connection wait for the kernel to take them. Before and after every
+  /// write, and before every tick.
+  void NoteWrites(std::size_t waiting_bytes, SteadyTime now);
+  /// From now on no batch is sent; the session closes once those on their way are answered.
+  Actions Drain();
+  /// It does not begin to drain for its age.
+  void StopAging() { age_deadline_.reset(); }
 
   /// When OnTick is due.
   SteadyTime deadline() const;
@@ -84,9 +107,14 @@ class Session {
   std::optional<std::string_view> NextBatch(SteadyTime now);
 
   /// Whether the collector has welcomed this agent, and the connection is not given up yet.
-  bool streaming() const { return state_ == State::kStreaming; }
+  bool streaming() const { return state_ == State::kStreaming || state_ == State::kDraining; }
   /// Whether it ever got that far.
   bool welcomed() const { return welcomed_; }
+  bool draining() const { return state_ == State::kDraining; }
+  /// Whether any batch was answered on this connection.
+  bool answered() const { return answered_; }
+  /// Until when the collector has asked for no batch, if that was its last word on it.
+  std::optional<SteadyTime> paused_until() const { return paused_until_; }
   /// When batches last became durable, or the welcome came.
   SteadyTime last_progress() const { return last_progress_; }
   /// How many batches were sent on this connection and have no answer.
@@ -95,7 +123,7 @@ class Session {
   }
 
  private:
-  enum class State { kConnecting, kAwaitingWelcome, kStreaming, kClosed };
+  enum class State { kConnecting, kAwaitingWelcome, kStreaming, kDraining, kClosed };
 
   Actions OnWelcome(std::string_view payload, SteadyTime now);
   Actions OnAck(std::string_view payload, SteadyTime now);
@@ -103,6 +131,10 @@ class Session {
   Actions OnSlowDown(std::string_view payload, SteadyTime now);
   Actions OnGoodbye(std::string_view payload);
   Actions CloseWith(Close::Kind kind, std::string reason);
+  Actions CloseIfDrained();
+  void NoteAnswer(SteadyTime now);
+  std::optional<std::string> Overdue(SteadyTime now) const;
+  SteadyTime ack_deadline() const;
   void CountSent(bool again, SteadyTime now);
   void CountAcknowledged(std::uint64_t first, std::uint64_t last, SteadyTime now);
   bool awaiting_ack() const { return unanswered() > 0; }
@@ -112,14 +144,21 @@ class Session {
   SessionStatistics& statistics_;
   State state_ = State::kConnecting;
   bool welcomed_ = false;
+  bool answered_ = false;
   std::uint64_t cursor_ = 1;  // the next batch to send on this connection
   std::uint32_t window_batches_ = 0;
   std::vector<SteadyTime> sent_at_;  // of the batches in the window, by sequence modulo its size
   SteadyTime opened_{};
   SteadyTime last_heard_{};
   SteadyTime last_progress_{};
+  SteadyTime answer_wait_{};  // since when an answer is waited for; pauses do not count
+  SteadyTime write_wait_{};   // since when no byte of those waiting has gone out
+  SteadyTime write_moved_{};  // when bytes that had to wait last went out
+  std::size_t waiting_bytes_ = 0;
   SteadyTime next_metrics_{};
+  std::optional<SteadyTime> age_deadline_;
   std::optional<SteadyTime> paused_until_;
+  std::optional<SteadyTime> pauses_since_;  // of a row of pauses without an answer between them
   std::uint64_t next_nonce_ = 1;
   std::optional<SteadyTime> pinged_;
 };

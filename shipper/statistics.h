@@ -4,29 +4,12 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "protocol/base/clock.h"
 #include "protocol/base/histogram.h"
+#include "shipper/send_error.h"
 
 namespace dunlin::shipper {
-
-/// Why a connection, an attempt at one, or a batch came to nothing:
-/// dunlin_agent_send_errors_total{kind}.
-enum class SendErrorKind : std::uint8_t {
-  kDns,
-  kConnect,
-  kTimeout,
-  kReset,
-  kProtocol,
-  kRefused,   // the collector does not take this agent
-  kRejected,  // it will never store this batch
-};
-inline constexpr std::array kSendErrorKinds{SendErrorKind::kDns,      SendErrorKind::kConnect,
-                                            SendErrorKind::kTimeout,  SendErrorKind::kReset,
-                                            SendErrorKind::kProtocol, SendErrorKind::kRefused,
-                                            SendErrorKind::kRejected};
-std::string_view SendErrorKindName(SendErrorKind kind);
 
 /// Bounds of the sizes of batches, in bytes: from the one line of a quiet service to the largest
 /// batch that is configured.

@@ -75,7 +75,7 @@ void ScriptedCollector::Accept(std::unique_ptr<net::Connection> connection) {
     at->gone = true;
     Reap();
   };
-  at->connection->StartReading();
+  if (read) at->connection->StartReading();
   peers_.push_back(std::move(peer));
 }
 
@@ -115,6 +115,7 @@ void ScriptedCollector::OnFrame(Peer& peer, const wire::Frame& frame) {
       answer.next_sequence = next_sequence.value_or(durable_ + 1);
       answer.max_unacknowledged_batches = max_unacknowledged_batches;
       Send(wire::FrameType::kWelcome, wire::Encode(answer));
+      if (on_welcomed) on_welcomed();
       return;
     }
     case wire::FrameType::kBatch:

@@ -45,11 +45,14 @@ class ScriptedCollector {
 
   // The script; changes apply to what happens next.
   bool welcome = true;
+  bool read = true;                            // of new connections
   bool keep = true;                            // batches become durable
   bool acknowledge = true;                     // what is durable is acknowledged at once
   bool decode = true;                          // keep entries; off for measurements
   std::optional<std::uint64_t> next_sequence;  // said in the welcome, instead of the truth
   std::uint32_t max_unacknowledged_batches = 0;
+  /// After each welcome.
+  std::function<void()> on_welcomed;
   /// Looks at a batch first; true: it is dealt with.
   std::function<bool(const Batch&)> on_batch;
 

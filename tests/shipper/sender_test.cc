@@ -1,63 +1,23 @@
 #include "shipper/sender.h"
 
-#include <memory>
 #include <string>
 
-#include "tests/shipper/scripted_collector.h"
-#include "tests/shipper/sealed_batch.h"
+#include "tests/shipper/sender_pair.h"
 #include "tests/support/catch.h"
-#include "tests/support/loop_runner.h"
 
 namespace dunlin::shipper {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::RunUntil;
 using testing::ScriptedCollector;
-
-/// What a test that waits for a time-out sets, and no other: a busy machine takes its time.
-constexpr std::chrono::milliseconds kShort{100};
-
-/// A sender and a collector on one loop.
-struct Pair {
-  explicit Pair(std::chrono::milliseconds ack = 30s, std::chrono::milliseconds welcome = 30s)
-      : ack_timeout(ack), welcome_timeout(welcome) {
-    Make({collector.address()});
-  }
-
-  void Make(std::vector<net::HostPort> collectors) {
-    SenderOptions options;
-    options.collectors = std::move(collectors);
-    options.hello.service = "tested";
-    options.retry = {5ms, 20ms};
-    options.session.ack_timeout = ack_timeout;
-    options.session.welcome_timeout = welcome_timeout;
-    sender = std::make_unique<Sender>(loop, SystemClock(), queue, std::move(options));
-  }
-  void Push(int batches, std::uint64_t lines = 3) {
-    for (int i = 0; i < batches; ++i) queue.Push(MakeBatch(lines));
-    sender->OnQueued();
-  }
-  void Run(const std::function<bool()>& done) { RunUntil(loop, done); }
-  std::uint64_t Errors(SendErrorKind kind) const {
-    return sender->statistics().errors[static_cast<std::size_t>(kind)];
-  }
-
-  std::chrono::milliseconds ack_timeout;
-  std::chrono::milliseconds welcome_timeout;
-  net::Loop loop;
-  Queue queue;
-  ScriptedCollector collector{loop};
-  std::unique_ptr<Sender> sender;
-};
 
 TEST_CASE("batches reach the collector in order and are acknowledged", "[shipper][sender]") {
   Pair pair;
   int progress = 0;
   pair.sender->on_progress = [&] { ++progress; };
-  pair.sender->Start("10.1.2.3:18888");
+  pair.Start();
   pair.Push(200);
-  pair.Run([&] { return pair.queue.empty(); });
+  pair.RunToEmpty();
   CHECK(pair.collector.durable() == 200);
   CHECK(pair.queue.acknowledged_lines() == 600);
   CHECK(pair.collector.arrivals.size() == 200);
@@ -80,26 +40,28 @@ TEST_CASE("batches reach the collector in order and are acknowledged", "[shipper
 TEST_CASE("lines flow once a collector appears, however late", "[shipper][sender]") {
   Pair pair;
   pair.collector.CloseListener();
-  pair.sender->Start("10.1.2.3:18888");
+  pair.Start();
   pair.Push(3);
   pair.Run([&] { return pair.Errors(SendErrorKind::kConnect) >= 3; });
   CHECK_FALSE(pair.sender->connected());
   CHECK_FALSE(pair.sender->statistics().last_error.empty());
   pair.collector.OpenListener();
-  pair.Run([&] { return pair.queue.empty(); });
+  pair.RunToEmpty();
   CHECK(pair.collector.durable_lines() == 9);
   CHECK(pair.sender->statistics().last_error.empty());
 }
 
 TEST_CASE("a collector that never acknowledges is left, and nothing is lost", "[shipper][sender]") {
-  Pair pair(kShort);
+  Pair pair;
+  pair.options.session.ack_timeout = kShort;
+  pair.Make();
   pair.collector.acknowledge = false;
-  pair.sender->Start("10.1.2.3:18888");
+  pair.Start();
   pair.Push(2);
   pair.Run([&] { return pair.Errors(SendErrorKind::kTimeout) >= 1; });
   CHECK(pair.queue.lines() == 6);
   pair.collector.acknowledge = true;
-  pair.Run([&] { return pair.queue.empty(); });
+  pair.RunToEmpty();
   CHECK(pair.queue.acknowledged_lines() == 6);
   CHECK(pair.collector.durable_lines() == 6);
 }
@@ -107,12 +69,12 @@ TEST_CASE("a collector that never acknowledges is left, and nothing is lost", "[
 TEST_CASE("a late acknowledgement counts as much as an early one", "[shipper][sender]") {
   Pair pair;
   pair.collector.acknowledge = false;
-  pair.sender->Start("10.1.2.3:18888");
+  pair.Start();
   pair.Push(5);
   pair.Run([&] { return pair.collector.durable() == 5; });
   CHECK(pair.queue.acknowledged_lines() == 0);
   pair.collector.Acknowledge();
-  pair.Run([&] { return pair.queue.empty(); });
+  pair.RunToEmpty();
   CHECK(pair.sender->statistics().connections == 1);
 }
 
@@ -120,13 +82,13 @@ TEST_CASE("after a cut the same bytes are sent again from the last acknowledgeme
           "[shipper][sender]") {
   Pair pair;
   pair.collector.keep = false;
-  pair.sender->Start("10.1.2.3:18888");
+  pair.Start();
   pair.Push(4);
   pair.Run([&] { return pair.collector.arrivals.size() == 4; });
   auto first = pair.collector.arrivals;
   pair.collector.keep = true;
   pair.collector.Cut();
-  pair.Run([&] { return pair.queue.empty(); });
+  pair.RunToEmpty();
   REQUIRE(pair.collector.arrivals.size() == 8);
   for (std::size_t i = 0; i < 4; ++i) {
     CHECK(pair.collector.arrivals[4 + i].sequence == first[i].sequence);
@@ -141,11 +103,11 @@ TEST_CASE("after a cut the same bytes are sent again from the last acknowledgeme
 TEST_CASE("a lost acknowledgement does not send again what is durable", "[shipper][sender]") {
   Pair pair;
   pair.collector.acknowledge = false;
-  pair.sender->Start("10.1.2.3:18888");
+  pair.Start();
   pair.Push(3);
   pair.Run([&] { return pair.collector.durable() == 3; });
   pair.collector.Cut();
-  pair.Run([&] { return pair.queue.empty(); });
+  pair.RunToEmpty();
   CHECK(pair.collector.arrivals.size() == 3);
   CHECK(pair.queue.acknowledged_lines() == 9);
 }
@@ -159,9 +121,9 @@ TEST_CASE("connections cut again and again in the middle of frames lose nothing"
     pair.collector.Cut();
     return true;
   };
-  pair.sender->Start("10.1.2.3:18888");
+  pair.Start();
   pair.Push(100, 50);
-  pair.Run([&] { return pair.queue.empty(); });
+  pair.RunToEmpty();
   CHECK(pair.collector.durable_lines() == 5000);
   CHECK(pair.queue.acknowledged_lines() == 5000);
   CHECK(pair.sender->statistics().connections > 10);
@@ -176,7 +138,7 @@ TEST_CASE("a rejected batch is counted and the next one follows", "[shipper][sen
     pair.collector.keep = false;
     return true;
   };
-  pair.sender->Start("10.1.2.3:18888");
+  pair.Start();
   pair.Push(2);
   pair.Run([&] {
     return pair.queue.dropped()[static_cast<std::size_t>(DropReason::kRejected)].lines == 3;
@@ -194,7 +156,7 @@ TEST_CASE("a rejected batch is counted and the next one follows", "[shipper][sen
 
 TEST_CASE("slow down holds batches back for a while", "[shipper][sender]") {
   Pair pair;
-  pair.sender->Start("10.1.2.3:18888");
+  pair.Start();
   pair.Run([&] { return pair.sender->connected(); });
   pair.collector.Send(wire::FrameType::kSlowDown, wire::Encode(wire::SlowDown{50, "busy"}));
   // Answered only after the slow-down has been read.
@@ -212,37 +174,26 @@ TEST_CASE("slow down holds batches back for a while", "[shipper][sender]") {
 
 TEST_CASE("garbage from the collector ends the connection and is survived", "[shipper][sender]") {
   Pair pair;
-  pair.sender->Start("10.1.2.3:18888");
+  pair.Start();
   pair.Run([&] { return pair.sender->connected(); });
   pair.collector.SendBytes("HTTP/1.1 400 Bad Request\r\n\r\n");
   pair.Run([&] { return pair.Errors(SendErrorKind::kProtocol) == 1; });
   pair.Push(1);
-  pair.Run([&] { return pair.queue.empty(); });
+  pair.RunToEmpty();
 }
 
 TEST_CASE("a collector that does not read costs bounded memory and is left", "[shipper][sender]") {
-  Pair pair(kShort);
-  pair.sender->Start("10.1.2.3:18888");
+  Pair pair;
+  pair.options.session.ack_timeout = kShort;
+  pair.Make();
+  pair.Start();
   pair.Run([&] { return pair.sender->connected(); });
   pair.collector.StopReading();
   for (int i = 0; i < 60; ++i) pair.queue.Push(MakeBatch(300, 200));
   pair.sender->OnQueued();
   pair.Run([&] { return pair.Errors(SendErrorKind::kTimeout) >= 1; });
-  pair.Run([&] { return pair.queue.empty(); });
+  pair.RunToEmpty();
   CHECK(pair.collector.durable_lines() + pair.queue.dropped()[0].lines == 60 * 300);
-}
-
-TEST_CASE("with several collectors the next one takes over", "[shipper][sender]") {
-  Pair pair(30s, kShort);
-  ScriptedCollector second(pair.loop);
-  pair.Make({pair.collector.address(), second.address()});
-  SECTION("when the first is not there") { pair.collector.CloseListener(); }
-  SECTION("when the first accepts and says nothing") { pair.collector.welcome = false; }
-  pair.sender->Start("10.1.2.3:18888");
-  pair.Push(3);
-  pair.Run([&] { return pair.queue.empty(); });
-  CHECK(second.durable_lines() == 9);
-  CHECK(pair.sender->peer() == second.address().ToString());
 }
 
 TEST_CASE("a refusal is not asked about again soon, another collector is", "[shipper][sender]") {
@@ -250,7 +201,7 @@ TEST_CASE("a refusal is not asked about again soon, another collector is", "[shi
   ScriptedCollector second(pair.loop);
   pair.Make({pair.collector.address(), second.address()});
   pair.collector.welcome = false;
-  pair.sender->Start("10.1.2.3:18888");
+  pair.Start();
   pair.Run([&] { return !pair.collector.hellos.empty(); });
   pair.collector.Send(wire::FrameType::kGoodbye, wire::Encode(wire::Goodbye{"bad token", false}));
   pair.Run([&] { return pair.sender->connected(); });
@@ -263,7 +214,7 @@ TEST_CASE("metrics arrive right after the welcome", "[shipper][sender]") {
   pair.sender->metrics = [] {
     return std::vector<wire::MetricFamily>{{"dunlin_test", "Help.", "gauge", {{{}, 7, ""}}}};
   };
-  pair.sender->Start("10.1.2.3:18888");
+  pair.Start();
   pair.Run([&] { return !pair.collector.metrics.empty(); });
   REQUIRE(pair.collector.metrics[0].families.size() == 1);
   CHECK(pair.collector.metrics[0].families[0].samples[0].value == 7);
@@ -271,7 +222,7 @@ TEST_CASE("metrics arrive right after the welcome", "[shipper][sender]") {
 
 TEST_CASE("a stopped sender drops its connection and makes no other", "[shipper][sender]") {
   Pair pair;
-  pair.sender->Start("10.1.2.3:18888");
+  pair.Start();
   pair.Run([&] { return pair.sender->connected(); });
   pair.sender->Stop();
   CHECK_FALSE(pair.sender->connected());

@@ -286,6 +286,213 @@ TEST_CASE("a pause is bounded, whatever the collector asks for", "[shipper][sess
   CHECK(line.Send() == Sequences{1});
 }
 
+TEST_CASE("a collector that asks for pauses and takes nothing is left after five minutes",
+          "[shipper][session]") {
+  Line line;
+  line.Welcome();
+  line.Push(3);
+  line.Send();
+  auto ask = [&] { return line.Receive(FrameType::kSlowDown, wire::SlowDown{60'000, "full"}); };
+  for (int minute = 0; minute < 5; ++minute) {
+    CHECK(ask().empty());
+    line.clock.Advance(1min);
+  }
+  SECTION("when nothing moves") { CHECK(ClosedWith(ask()) == Kind::kTimeout); }
+  SECTION("but not while it takes a batch now and then") {
+    CHECK(line.Ack(1).empty());
+    CHECK(ask().empty());
+  }
+}
+
+TEST_CASE("pauses with nothing to send between them are no row", "[shipper][session]") {
+  Line line;
+  line.Welcome();
+  for (int i = 0; i < 10; ++i) {
+    CHECK(line.Receive(FrameType::kSlowDown, wire::SlowDown{1000, "busy"}).empty());
+    line.clock.Advance(2min);
+    line.Receive(FrameType::kPong, wire::Pong{});
+    line.Tick();
+  }
+}
+
+TEST_CASE("an acknowledgement in a pause does not shorten the wait after it",
+          "[shipper][session]") {
+  Line line;
+  line.Welcome();
+  line.Push(2);
+  line.Send();
+  line.Receive(FrameType::kSlowDown, wire::SlowDown{60'000, "full"});
+  line.Ack(1);
+  for (int i = 0; i < 89; ++i) {
+    line.clock.Advance(1s);
+    line.Receive(FrameType::kPong, wire::Pong{});
+    for (const auto& action : line.Tick()) {
+      CHECK_FALSE(std::holds_alternative<Session::Close>(action));
+    }
+  }
+  line.clock.Advance(1s);
+  CHECK(ClosedWith(line.Tick()) == Kind::kTimeout);
+}
+
+TEST_CASE("a collector that takes no byte is left, whatever it says", "[shipper][session]") {
+  SessionOptions options;
+  options.metrics_interval = 1h;
+  Line line(options);
+  line.Welcome();
+  line.session.NoteWrites(1000, line.clock.Steady());
+  CHECK(line.session.deadline() == line.clock.Steady() + 15s);
+  for (int i = 0; i < 14; ++i) {
+    line.clock.Advance(1s);
+    line.Receive(FrameType::kPing, wire::Ping{});
+    // What is written meanwhile waits behind it and is no progress.
+    line.session.NoteWrites(1000 + static_cast<std::size_t>(i) * 100, line.clock.Steady());
+    CHECK(line.Tick().empty());
+  }
+  line.clock.Advance(1s);
+  SECTION("nothing taken") { CHECK(ClosedWith(line.Tick()) == Kind::kTimeout); }
+  SECTION("a byte taken") {
+    line.session.NoteWrites(2299, line.clock.Steady());
+    line.Receive(FrameType::kPing, wire::Ping{});
+    CHECK(line.session.deadline() == line.clock.Steady() + 15s);
+  }
+  SECTION("all taken") {
+    line.session.NoteWrites(0, line.clock.Steady());
+    line.Receive(FrameType::kPing, wire::Ping{});
+    line.clock.Advance(14s);
+    CHECK(line.Tick().empty());
+  }
+}
+
+TEST_CASE("a batch on its way over a slow connection is waited for, within reason",
+          "[shipper][session]") {
+  Line line;
+  line.Welcome();
+  line.Push(1);
+  line.Send();
+  std::size_t waiting = 1'000'000;
+  line.session.NoteWrites(waiting, line.clock.Steady());
+  auto closes = [&] {
+    line.Receive(FrameType::kPong, wire::Pong{});
+    line.session.NoteWrites(waiting, line.clock.Steady());
+    for (const auto& action : line.Tick()) {
+      if (std::holds_alternative<Session::Close>(action)) return true;
+    }
+    return false;
+  };
+  for (int i = 0; i < 29; ++i) {
+    waiting -= 30'000;
+    line.clock.Advance(10s);
+    CHECK_FALSE(closes());
+  }
+  SECTION("until its answer") { CHECK(line.Ack(1).empty()); }
+  SECTION("until five minutes are over") {
+    waiting -= 30'000;
+    line.clock.Advance(10s);
+    CHECK(closes());
+  }
+  SECTION("until thirty seconds after the last byte") {
+    waiting = 0;
+    line.session.NoteWrites(waiting, line.clock.Steady());
+    line.clock.Advance(8s);
+    CHECK_FALSE(closes());
+    line.clock.Advance(2s);
+    CHECK(closes());
+  }
+}
+
+TEST_CASE("bytes that never had to wait do not prolong the wait for an acknowledgement",
+          "[shipper][session]") {
+  Line line;
+  line.Welcome();
+  line.Push(1);
+  line.Send();
+  for (int i = 0; i < 29; ++i) {
+    line.clock.Advance(1s);
+    line.Receive(FrameType::kPong, wire::Pong{});
+    line.session.NoteWrites(0, line.clock.Steady());
+    line.Tick();
+    line.session.NoteWrites(0, line.clock.Steady());
+  }
+  line.clock.Advance(1s);
+  CHECK(ClosedWith(line.Tick()) == Kind::kTimeout);
+}
+
+TEST_CASE("a session that drains sends nothing new and ends with the last acknowledgement",
+          "[shipper][session]") {
+  Line line;
+  line.Welcome();
+  line.Push(3);
+  SECTION("at once when nothing is on its way") {
+    CHECK(ClosedWith(line.session.Drain()) == Kind::kDrained);
+    CHECK(line.Send().empty());
+    CHECK(line.session.unanswered() == 0);
+  }
+  SECTION("after those on their way") {
+    CHECK(line.Send() == Sequences{1, 2, 3});
+    CHECK(line.session.Drain().empty());
+    CHECK(line.session.streaming());
+    line.Push(1);
+    CHECK(line.Send().empty());
+    CHECK(line.Ack(2).empty());
+    CHECK(line.session.Drain().empty());
+    CHECK(ClosedWith(line.Ack(3)) == Kind::kDrained);
+    CHECK(line.queue.acknowledged_lines() == 3);
+    CHECK_FALSE(line.queue.empty());
+  }
+  SECTION("also when the last one is rejected") {
+    line.Send();
+    line.session.Drain();
+    line.Ack(2);
+    auto actions = line.Receive(FrameType::kReject, wire::Reject{3, "no"});
+    REQUIRE(actions.size() == 2);
+    CHECK(std::get<Session::Close>(actions[1]).kind == Kind::kDrained);
+  }
+  SECTION("but not for ever") {
+    line.Send();
+    line.session.Drain();
+    line.clock.Advance(30s);
+    CHECK(ClosedWith(line.Tick()) == Kind::kTimeout);
+  }
+}
+
+TEST_CASE("a session drains at its age", "[shipper][session]") {
+  SessionOptions options;
+  options.max_age = 10s;
+  Line line(options);
+  line.clock.Advance(1s);
+  line.Welcome();
+  CHECK(line.session.deadline() == line.clock.Steady() + 10s);
+  line.Push(1);
+  line.Send();
+  SECTION("from its welcome on") {
+    line.clock.Advance(9s);
+    line.Tick();
+    CHECK_FALSE(line.session.draining());
+    line.clock.Advance(1s);
+    CHECK(line.Tick().empty());
+    CHECK(line.session.draining());
+    // And the age makes no more ticks.
+    CHECK(line.session.deadline() > line.clock.Steady());
+    CHECK(ClosedWith(line.Ack(1)) == Kind::kDrained);
+  }
+  SECTION("unless told to go on") {
+    line.session.StopAging();
+    line.clock.Advance(10s);
+    line.Tick();
+    CHECK_FALSE(line.session.draining());
+  }
+}
+
+TEST_CASE("a session knows whether it was of use", "[shipper][session]") {
+  Line line;
+  line.Welcome();
+  line.Push(2);
+  line.Send();
+  CHECK_FALSE(line.session.answered());
+  line.Ack(1);
+  CHECK(line.session.answered());
+}
+
 TEST_CASE("silence is answered by a ping, and more silence by the end", "[shipper][session]") {
   SessionOptions options;
   options.metrics_interval = 1h;

@@ -12,6 +12,7 @@ Installs the missing packages of the groups (default: build) with apt, after say
   build   what building the four programs needs
   test    what building and running the tests needs, on top of build
   bench   what the benchmarks compare with, on top of test
+  fuzz    the compiler of the fuzz targets, on top of test
   peers   real programs that the full tests run against (Prometheus, Caddy, Docker, ...), on top of bench;
           none of their services is left enabled or running
 
@@ -51,6 +52,8 @@ build|catch2|unit tests: CMake configures them along with the programs
 build|python3|integration tests, likewise
 build|curl|quickstart's requests
 test|zstd|baseline of the benchmarks, corpus files
+fuzz|clang-16,clang-19,clang-18,clang-17|fuzz targets
+fuzz|libclang-rt-16-dev,libclang-rt-19-dev,libclang-rt-18-dev,libclang-rt-17-dev|their runtime
 peers|prometheus|scrapes all programs; promtool checks their metrics
 peers|caddy|edge of zero-downtime deploys
 peers|docker.io|containers
@@ -175,6 +178,7 @@ for argument in "$@"; do
     build) wanted+=" build" ;;
     test) wanted+=" build test" ;;
     bench) wanted+=" build test bench" ;;
+    fuzz) wanted+=" build test fuzz" ;;
     peers) wanted+=" build test bench peers" ;;
     -h | --help)
       usage

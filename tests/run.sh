@@ -13,7 +13,7 @@ Builds and runs the tests; installs missing packages with apt first (as root or 
               release build; a test whose real peer (Prometheus, Docker, ...) is not installed is skipped and
               says why
   --full      installs the peers, too, without leaving any service of theirs running, and adds the threaded
-              parts under TSan; nothing that can run is skipped
+              parts under TSan and some seconds of each fuzz target; nothing that can run is skipped
   --jobs N    parallel build and test jobs (default: one per core)
 EOF
 }
@@ -44,7 +44,7 @@ step() { printf '\n== %s (%d s so far)\n' "$1" "$SECONDS"; }
 
 step "packages"
 packaging/dependencies.sh test
-[ "$full" = 0 ] || packaging/dependencies.sh peers
+[ "$full" = 0 ] || packaging/dependencies.sh peers fuzz
 
 step "build: dev (ASan, UBSan)"
 cmake --preset dev >/dev/null
@@ -78,6 +78,12 @@ skipped release
 step "tests: everything else, under ASan and UBSan"
 ctest --preset dev -j "$jobs" -LE integration || failed=1
 skipped dev
+if [ "$full" = 1 ]; then
+  step "fuzz targets"
+  status=0
+  tests/fuzz/run.sh --jobs "$jobs" || status=$?
+  [ "$status" = 0 ] || [ "$status" = 77 ] || failed=1
+fi
 
 printf '\n'
 if [ "$failed" = 0 ]; then

@@ -21,6 +21,13 @@ class FuzzInput {
     return byte;
   }
 
+  /// The next `size` bytes, fewer at the end.
+  std::string_view Take(std::size_t size) {
+    std::string_view bytes = rest_.substr(0, size);
+    rest_.remove_prefix(bytes.size());
+    return bytes;
+  }
+
   std::string_view rest() const { return rest_; }
 
  private:

@@ -50,8 +50,9 @@ class Boot:
     complete: bool = False  # it ended, or rests, with nothing left to send: no window of loss
     last: Counters = dataclasses.field(default_factory=Counters)
     held_to_be_safe: int = 0  # lines that must be accounted for whatever was killed
-    promised_lines: int = 0  # in batches that a collector acknowledged on the wire
-    promised_gap_lines: int = 0
+    # (lines, lines in gap markers) of the batches that went over the wire, up to one of them. Up to the first of these a
+    # collector has acknowledged; those behind it may be stored or not, but wholly and in order.
+    on_wire: tuple = ((0, 0),)
 
 
 @dataclasses.dataclass
@@ -124,15 +125,15 @@ def judge(boot, stored):
         if not condition:
             total.violations.append(f"{boot.name}: {what}")
 
-    demand(total.present == boot.promised_lines,
-           f"{total.present} lines stored, {boot.promised_lines} acknowledged on the wire")
-    demand(total.marked == boot.promised_gap_lines,
-           f"{total.marked} lines in stored markers, {boot.promised_gap_lines} in markers acknowledged on the wire")
+    demand((total.present, total.marked) in boot.on_wire,
+           f"{total.present} lines and {total.marked} in markers are stored; acknowledged on the wire are {boot.on_wire[0]}, "
+           f"with those sent after them {boot.on_wire[1:]}")
     demand(boot.last.acknowledged <= total.present,
            f"the agent counted {boot.last.acknowledged} lines as acknowledged, {total.present} are stored")
     demand(total.present + total.marked >= boot.held_to_be_safe,
            f"{boot.held_to_be_safe} lines were safe, {total.present} are stored and {total.marked} in markers")
     if boot.complete:
+        demand(len(boot.on_wire) == 1, f"something was sent and not acknowledged: {boot.on_wire}")
         demand(total.lost == 0, f"{total.lost} lines are neither stored nor in a marker, and nothing was killed")
         demand(boot.last.captured == sum(boot.written.values()),
                f"{boot.last.captured} lines captured, {sum(boot.written.values())} written")

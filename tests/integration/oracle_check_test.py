@@ -18,7 +18,7 @@ def gap(time, lines, reason="mem_full"):
 
 def whole_boot(lines, **changes):
     boot = Boot("w1.b1", {"stdout": lines, "stderr": 0}, {"stdout": lines, "stderr": 0}, complete=True,
-                last=Counters(captured=lines, acknowledged=lines), promised_lines=lines)
+                last=Counters(captured=lines, acknowledged=lines), on_wire=((lines, 0),))
     return dataclasses.replace(boot, **changes)
 
 
@@ -31,17 +31,17 @@ class OracleCheckTest(unittest.TestCase):
         self.assertEqual((verdict.violations, verdict.present, verdict.marked, verdict.lost), ([], 100, 0, 0))
 
     def test_a_hole_that_a_marker_explains_is_fine(self):
-        boot = whole_boot(10, promised_lines=6, promised_gap_lines=4,
+        boot = whole_boot(10, on_wire=((6, 4),),
                           last=Counters(captured=10, acknowledged=6, dropped={"mem_full": 4}))
         entries = [line(n) for n in (1, 2, 3, 8, 9, 10)] + [gap(71, 3), gap(72, 1)]
         self.assertEqual(judge(boot, {"stdout": entries}).violations, [])
 
     def test_the_end_may_be_lost_by_a_kill_and_by_nothing_else(self):
         entries = [line(n) for n in range(1, 8)]
-        killed = whole_boot(10, complete=False, promised_lines=7, last=Counters(captured=9, acknowledged=5, queued=4))
+        killed = whole_boot(10, complete=False, on_wire=((5, 0), (7, 0), (9, 0)), last=Counters(captured=9, acknowledged=5, queued=4))
         verdict = judge(killed, {"stdout": entries})
         self.assertEqual((verdict.violations, verdict.lost), ([], 3))
-        self.assert_seen(judge(whole_boot(10, promised_lines=7), {"stdout": entries}), "nothing was killed")
+        self.assert_seen(judge(whole_boot(10, on_wire=((7, 0),)), {"stdout": entries}), "nothing was killed")
 
     def test_violations_are_seen(self):
         entries = [line(n) for n in range(1, 11)]
@@ -59,11 +59,18 @@ class OracleCheckTest(unittest.TestCase):
             ("acknowledged on the wire", entries[:9]),
             ("neither stored nor in a marker", entries[:9]),
             ("markers say", entries + [gap(101, 1)]),
-            ("markers acknowledged on the wire", entries + [gap(101, 1)]),
+            ("11 in markers are stored", entries[:0] + [gap(101, 11)]),
+            ("and 1 in markers are stored", entries + [gap(101, 1)]),
         ]
         for words, stored in cases:
             with self.subTest(words=words):
                 self.assert_seen(judge(whole_boot(10), {"stdout": stored}), words)
+
+    def test_half_a_batch_is_seen(self):
+        killed = whole_boot(10, complete=False, on_wire=((5, 0), (7, 0)), last=Counters(captured=10, acknowledged=5, queued=5))
+        for there, fine in ((4, False), (5, True), (6, False), (7, True), (8, False)):
+            violations = judge(killed, {"stdout": [line(n) for n in range(1, there + 1)]}).violations
+            self.assertEqual(violations == [], fine, violations)
 
     def test_counters_that_disagree_are_seen(self):
         entries = {"stdout": [line(n) for n in range(1, 11)]}

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "controller/cli/cert_arguments.h"
 #include "protocol/base/rfc3339.h"
 #include "protocol/base/text.h"
 #include "protocol/base/units.h"
@@ -41,6 +42,7 @@ struct Parser {
   CLI::App* query = nullptr;
   CLI::App* logs = nullptr;
   Texts texts;
+  CertArguments cert{app, texts.common};
   bool version = false;
 };
 
@@ -247,13 +249,20 @@ Error Unexpected(const CLI::App& app, const std::string& argument) {
   return Usage(std::move(message));
 }
 
+/// The command, or the part of one, that the arguments came to: "cert issue".
+const CLI::App& Chosen(const CLI::App& app) {
+  const CLI::App* chosen = &app;
+  while (!chosen->get_subcommands().empty()) chosen = chosen->get_subcommands().front();
+  return *chosen;
+}
+
 Result<Command> ReadCommand(Parser& parser, bool has_separator,
                             const std::vector<std::string>& after) {
   CLI::App& app = parser.app;
   // A word left over before any command is a mistaken command.
   if (auto left = app.remaining(); !left.empty()) return Unexpected(app, left.front());
   if (app.get_subcommands().empty()) return Usage("a command is missing");
-  CLI::App& chosen = *app.get_subcommands().front();
+  const CLI::App& chosen = Chosen(app);
   std::vector<std::string> left = chosen.remaining();
   bool is_deploy = &chosen == parser.deploy;
   if (!left.empty() && (!is_deploy || left.front().starts_with('-'))) {
@@ -269,6 +278,7 @@ Result<Command> ReadCommand(Parser& parser, bool has_separator,
   if (is_deploy) return ReadDeploy(parser.texts, std::move(left));
   if (&chosen == parser.query) return ReadQuery(parser.texts);
   if (&chosen == parser.logs) return ReadLogs(parser.texts);
+  if (app.get_subcommands().front()->get_name() == "cert") return parser.cert.Read();
   return Command(std::move(parser.texts.status));
 }
 
@@ -293,9 +303,12 @@ std::vector<std::string> SplitAtSeparator(std::vector<std::string>& arguments, b
 }
 
 Finished Refuse(std::string_view message, const CLI::App& app) {
-  auto chosen = app.get_subcommands();
-  std::string help =
-      chosen.empty() ? "dunlin --help" : Join("dunlin ", chosen.front()->get_name(), " --help");
+  std::string help = "dunlin";
+  for (const CLI::App* part = &app; !part->get_subcommands().empty();) {
+    part = part->get_subcommands().front();
+    help += Join(' ', part->get_name());
+  }
+  help += " --help";
   return {ExitStatus::kUsage, "", Join("dunlin: ", message, "\nTry ", help, "\n")};
 }
 

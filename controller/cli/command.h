@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "controller/cli/cert_command.h"
 #include "protocol/base/clock.h"
 
 namespace dunlin::cli {
@@ -81,6 +82,7 @@ struct LogsCommand {
   std::uint64_t limit = 100;
 };
 
-using Command = std::variant<DeployCommand, StatusCommand, QueryCommand, LogsCommand>;
+using Command = std::variant<DeployCommand, StatusCommand, QueryCommand, LogsCommand,
+                             CertInitCommand, CertIssueCommand, CertRenewCommand>;
 
 }  // namespace dunlin::cli

@@ -12,4 +12,9 @@ ExitStatus RunStatus(const Context& context, const StatusCommand& command);
 ExitStatus RunQuery(const Context& context, const QueryCommand& command);
 ExitStatus RunLogs(const Context& context, const LogsCommand& command);
 
+// These ask nobody: they make files.
+ExitStatus RunCertInit(const Context& context, const CertInitCommand& command);
+ExitStatus RunCertIssue(const Context& context, const CertIssueCommand& command);
+ExitStatus RunCertRenew(const Context& context, const CertRenewCommand& command);
+
 }  // namespace dunlin::cli

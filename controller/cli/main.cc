@@ -45,6 +45,15 @@ struct Run {
   ExitStatus operator()(const StatusCommand& command) const { return RunStatus(context, command); }
   ExitStatus operator()(const QueryCommand& command) const { return RunQuery(context, command); }
   ExitStatus operator()(const LogsCommand& command) const { return RunLogs(context, command); }
+  ExitStatus operator()(const CertInitCommand& command) const {
+    return RunCertInit(context, command);
+  }
+  ExitStatus operator()(const CertIssueCommand& command) const {
+    return RunCertIssue(context, command);
+  }
+  ExitStatus operator()(const CertRenewCommand& command) const {
+    return RunCertRenew(context, command);
+  }
 };
 
 int Main(const std::vector<std::string>& arguments) {

@@ -176,4 +176,58 @@ TEST_CASE("moments are times, numbers as in Loki's API, or durations ago", "[cli
   CHECK_FALSE(ParseMoment("-5m"));
 }
 
+TEST_CASE("cert takes everything it offers", "[cli][cert]") {
+  auto init = Understood<CertInitCommand>(
+      {"cert", "init", "--dir", "d", "--name", "my CA", "--valid", "20y", "--force"});
+  CHECK(init.folder == "d");
+  CHECK(init.name == "my CA");
+  CHECK(init.valid == 24h * 365 * 20);
+  CHECK(init.force);
+
+  auto issue = Understood<CertIssueCommand>(
+      {"cert", "issue", "agent", "web", "--host", "a", "--host", "::1", "--project", "shop",
+       "--service", "web", "--container", "*", "--valid", "90d", "--dir=d", "--force"});
+  CHECK(issue.role == "agent");
+  CHECK(issue.name == "web");
+  CHECK(issue.hosts == Words{"a", "::1"});
+  CHECK(issue.project == "shop");
+  CHECK(issue.service == "web");
+  CHECK(issue.container == "*");
+  CHECK(issue.valid == 24h * 90);
+  CHECK(issue.force);
+  CHECK(Understood<CertIssueCommand>({"cert", "issue", "metrics", "p"}).folder == "certs");
+
+  auto renew = Understood<CertRenewCommand>({"cert", "renew", "a", "ca", "--new-key", "--force"});
+  CHECK(renew.names == Words{"a", "ca"});
+  CHECK(renew.new_key);
+  CHECK(renew.force);
+  CHECK_FALSE(renew.valid);
+  renew =
+      Understood<CertRenewCommand>({"cert", "renew", "--all", "--within", "30d", "--valid", "1y"});
+  CHECK(renew.names.empty());
+  CHECK(renew.within == 24h * 30);
+  CHECK(renew.valid == 24h * 365);
+}
+
+TEST_CASE("cert says what is wrong with its command line", "[cli][cert]") {
+  auto [arguments, wanted] = GENERATE(table<Words, std::string>(
+      {{{"cert"}, "cert needs one of init, issue, renew\nTry dunlin cert --help"},
+       {{"cert", "isue"}, "unknown command \"isue\", did you mean issue?"},
+       {{"cert", "init", "--dri", "x"}, "unknown flag --dri, did you mean --dir?"},
+       {{"cert", "init", "x"}, "unexpected argument \"x\""},
+       {{"cert", "init", "--valid", "soon"}, "--valid"},
+       {{"cert", "init", "--valid", "1s"}, "--valid: 1s is less than a minute"},
+       {{"cert", "issue"}, "ROLE is missing"},
+       {{"cert", "issue", "robot", "x"}, "\"robot\" is not one of agent"},
+       {{"cert", "issue", "agent"}, "NAME is missing\nTry dunlin cert issue --help"},
+       {{"cert", "issue", "agent", "../x"}, "NAME: \"../x\""},
+       {{"cert", "issue", "agent", "ca"}, "ca is the CA's own"},
+       {{"cert", "issue", "agent", "a", "--project", ""}, "--project"},
+       {{"cert", "issue", "collector", "a", "--project", "b"}, "are for agents"},
+       {{"cert", "issue", "metrics", "a", "--host", "b"}, "--host: a metrics certificate"},
+       {{"cert", "renew"}, "give either a NAME or --all"},
+       {{"cert", "renew", "a", "--all"}, "give either a NAME or --all"}}));
+  CHECK_THAT(Refusal(arguments), HasText(wanted));
+}
+
 }  // namespace dunlin::cli

@@ -40,8 +40,7 @@ Capture::Capture(net::Loop& loop, const Clock& clock, wire::Output output, net::
       pipe_(std::move(pipe)),
       shipper_(shipper),
       watcher_(loop, pipe_.get(), [this] { OnTurn(); }),
-      timer_(loop, [this] { OnTurn(); }),
-      read_bytes_(kMinReadBytes) {
+      timer_(loop, [this] { OnTurn(); }) {
   int size = fcntl(pipe_.get(), F_GETPIPE_SZ);
   pipe_bytes_ = size > 0 ? static_cast<std::size_t>(size) : kDefaultPipeBytes;
 }
@@ -94,7 +93,8 @@ void Capture::Watch() {
 
 /// Reads until the pipe is empty or the turn's share is taken.
 Capture::Turn Capture::Read() {
-  turn_bytes_ = 0;
+  read_bytes_ = std::clamp(std::max(2 * std::exchange(turn_bytes_, 0), read_bytes_ / 2),
+                           kMinReadBytes, kMaxReadBytes);
   while (turn_bytes_ < kTurnBytes) {
     if (!draining_ && !shipper_.has_room()) return Turn::kBlocked;
     auto room = shipper_.Reserve(output_, read_bytes_);
@@ -109,8 +109,8 @@ Capture::Turn Capture::Read() {
     auto size = static_cast<std::size_t>(got);
     bytes_ += size;
     turn_bytes_ += size;
-    read_bytes_ = std::clamp(2 * size, kMinReadBytes, kMaxReadBytes);
     const bool filled = size == room.size();
+    if (filled) read_bytes_ = std::min(2 * read_bytes_, kMaxReadBytes);
     // The shipper may start the next batch in the same memory, so the copy goes first.
     if (on_chunk) on_chunk({room.data(), size});
     shipper_.Commit(output_, size);
@@ -147,14 +147,16 @@ std::chrono::nanoseconds Capture::Pause() {
   SteadyTime now = clock_.Steady();
   std::chrono::nanoseconds elapsed = std::max<std::chrono::nanoseconds>(
       now - std::exchange(last_turn_, now), std::chrono::microseconds(1));
-  if (turn_bytes_ > pipe_bytes_ / 2) {
-    GrowPipe();
-    return {};
-  }
+  const bool over_half = turn_bytes_ > pipe_bytes_ / 2;
+  const bool nearly_full = turn_bytes_ > pipe_bytes_ / 4 * 3;
+  if (over_half) GrowPipe();
+  if (nearly_full) return {};
   double seconds_to_half = std::chrono::duration<double>(elapsed).count() *
                            static_cast<double>(pipe_bytes_ / 2) / static_cast<double>(turn_bytes_);
   auto pause = std::chrono::duration_cast<std::chrono::nanoseconds>(
       std::chrono::duration<double>(std::min(seconds_to_half, 1.0)));
+  // A timer is late by up to a millisecond, in which so fast a writer would fill the pipe.
+  if (over_half && pause < 2 * kMinPause) return {};
   return std::clamp<std::chrono::nanoseconds>(pause, kMinPause, kMaxPause);
 }
 

@@ -65,8 +65,6 @@ class Capture {
   net::DescriptorWatcher watcher_;
   net::Timer timer_;
   std::size_t pipe_bytes_;
-  /// What the next read has room for: twice what came last.
-  std::size_t read_bytes_;
   bool watching_ = false;
   bool draining_ = false;
   bool closed_ = false;
@@ -74,7 +72,10 @@ class Capture {
   bool grown_ = false;
   std::uint64_t bytes_ = 0;
   std::uint64_t reads_ = 0;
-  std::uint64_t turn_bytes_ = 0;
+  std::size_t turn_bytes_ = 0;  // of the present turn, or the last one
+  /// What the next read has room for: twice what the last turn took, not much less than the one
+  /// before had, and twice as much after each read that was filled.
+  std::size_t read_bytes_ = 0;
   SteadyTime last_turn_{};
   std::optional<SteadyTime> blocked_since_;
   std::chrono::nanoseconds blocked_time_{};

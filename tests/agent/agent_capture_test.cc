@@ -164,6 +164,41 @@ TEST_CASE("times rise strictly, whatever the outputs", "[agent][capture]") {
         }) == entries.end());
 }
 
+TEST_CASE("many small writes at a high rate become few reads", "[agent][capture]") {
+  testing::TempDir folder;
+  const std::string took = folder.path() + "/took";
+  AgentRun run;
+  run.flags.insert(run.flags.end(), {"--passthrough", "off"});
+  run.collector.decode = false;
+  run.StartWorkload({"write-at-rate", "2", took});
+  CHECK(run.Wait() == 0);
+  run.RunUntil([&] { return run.collector.connections() == 0; });
+  REQUIRE_FALSE(run.collector.metrics.empty());
+  std::string text = "\n";
+  wire::AppendExposition(text, run.collector.metrics.back().families);
+  CHECK(AgentRun::Metric(text, "dunlin_agent_bytes_total{output=\"stdout\"}") == 100'000'000);
+  // Half a pipe at a time is about 550 reads a second; without a pause there are hundreds of
+  // thousands. On a loaded machine it takes longer, so the rate is what counts.
+  double nanoseconds = 0;
+  std::ifstream(took) >> nanoseconds;
+  CHECK(nanoseconds >= 2e9);
+  CHECK(AgentRun::Metric(text, "dunlin_agent_read_calls_total") < 700 * nanoseconds / 1e9);
+}
+
+TEST_CASE("a pipe that may not grow is read at its size", "[agent][capture]") {
+  const std::string text = Noise(100'000);  // 10 MB as fast as they are read
+  Sample sample(text);
+  AgentRun run;
+  run.launcher = {DUNLIN_CONFINE_BINARY, "refuse=EPERM:setpipe_sz", "--"};
+  run.flags.insert(run.flags.end(), {"--memory-limit", "64MiB", "--passthrough", "off"});
+  run.Start({"cat", sample.path});
+  const int code = run.Wait();
+  if (run.NotPossibleHere()) return;
+  CHECK(code == 0);
+  CHECK((run.collector.Text(Output::kStdout) == text));
+  CHECK(run.err.empty());
+}
+
 TEST_CASE("every scrape accounts for every line", "[agent][capture]") {
   Sample sample(Noise(100'000));
   AgentRun run;

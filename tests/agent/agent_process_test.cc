@@ -172,14 +172,6 @@ TEST_CASE("a descendant that holds the outputs does not hold up the end", "[agen
   run.RunUntil([&] { return kill(grandchild, 0) != 0; });
 }
 
-TEST_CASE("the process has real pipes, the lead of a group, and nothing else of ours",
-          "[agent][process]") {
-  AgentRun run;
-  run.StartWorkload({"inspect"});
-  CHECK(run.Wait() == 0);
-  CHECK(run.out == "fifo blocking reopened\nfifo blocking reopened\n3 descriptors\nleader\n");
-}
-
 TEST_CASE("the process runs as the user asked for and may open its outputs again",
           "[agent][process]") {
   if (geteuid() != 0) {
@@ -231,27 +223,6 @@ TEST_CASE("a control port that is taken does not keep the process from running",
   CHECK(run.Wait() == 5);
   CHECK(run.err.find("no control listener") != std::string::npos);
   CHECK(run.err.find("in use") != std::string::npos);
-}
-
-TEST_CASE("an agent whose output nobody reads goes on", "[agent][process]") {
-  AgentRun run;
-  run.read_output = false;
-  run.StartWorkload({"lines", "50000"});
-  CHECK(run.Wait() == 0);
-  CHECK(run.collector.durable_lines() == 50'000);
-}
-
-TEST_CASE("closed standard descriptors are survived", "[agent][process]") {
-  AgentRun run;
-  // The shell closes them, then becomes the agent.
-  std::string command = "exec 0<&- 1>&- 2>&-; exec " DUNLIN_AGENT_BINARY;
-  for (const std::string& flag : run.flags) command += " " + flag;
-  command += " -- " DUNLIN_WORKLOAD_BINARY " inspect";
-  run.flags = {"--listen", "off"};
-  run.Start({"/bin/sh", "-c", command});
-  CHECK(run.Wait() == 0);
-  CHECK(run.collector.Text(Output::kStdout) ==
-        "fifo blocking reopened\nfifo blocking reopened\n3 descriptors\nleader\n");
 }
 
 }  // namespace

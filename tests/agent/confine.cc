@@ -2,23 +2,32 @@
 //
 //   dunlin_confine [WORD...] -- COMMAND [ARG...]
 //
-//   new-pid          the command is process 1 of a process-id namespace; signals are passed on to
-//   it proc             a /proc of that namespace root=FOLDER      the folder is all there is, and
-//   read-only user=UID         user and group unprivileged     no capabilities, now or ever, and no
-//   way to gain any (no_new_privs) refuse=E:a,b,…   these system calls fail with E (EPERM or
-//   ENOSYS)
+// clang-format off
+//   new-pid         the command is process 1 of a process-id namespace; signals are passed on to it
+//   proc            a /proc of that namespace
+//   root=FOLDER     the folder is all there is, and read-only
+//   user=UID        user and group
+//   unprivileged    no capabilities, now or ever, and no way to gain any (no_new_privs)
+//   descriptors=N   so many open descriptors besides its standard ones, up to numbers near 60000,
+//                   and as many allowed as the machine allows
+//   refuse=E:a,b,…  these system calls fail with E (EPERM or ENOSYS); setpipe_sz is fcntl with
+//                   F_SETPIPE_SZ only
+// clang-format on
 //
 // Exit status 77: this machine does not allow it; standard error says what.
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
@@ -58,6 +67,7 @@ constexpr SystemCall kSystemCalls[] = {
     {"epoll_pwait", SYS_epoll_pwait},
     {"epoll_pwait2", 441},
     {"eventfd2", SYS_eventfd2},
+    {"getdents64", SYS_getdents64},
     {"io_uring_setup", 425},
     {"timerfd_create", SYS_timerfd_create},
     {"signalfd4", SYS_signalfd4},
@@ -79,6 +89,17 @@ constexpr SystemCall kSystemCalls[] = {
     {"madvise", SYS_madvise},
 };
 
+/// The number of the call is loaded, and is again afterwards.
+void RefuseGrowingPipes(std::vector<sock_filter>& filter, unsigned error) {
+  filter.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fcntl, 0, 4));
+  // Of the second argument the lower half, which comes first on every machine that we know.
+  filter.push_back(
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args) + sizeof(__u64)));
+  filter.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, F_SETPIPE_SZ, 0, 1));
+  filter.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error));
+  filter.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)));
+}
+
 /// seccomp(2), from "E:name,name".
 void Refuse(std::string_view rule) {
   const std::size_t colon = rule.find(':');
@@ -89,6 +110,10 @@ void Refuse(std::string_view rule) {
   while (!names.empty()) {
     const std::string_view name = names.substr(0, names.find(','));
     names.remove_prefix(name.size() < names.size() ? name.size() + 1 : name.size());
+    if (name == "setpipe_sz") {
+      RefuseGrowingPipes(filter, error);
+      continue;
+    }
     long number = -1;
     for (const SystemCall& call : kSystemCalls) {
       if (call.name == name) number = call.number;
@@ -104,6 +129,30 @@ void Refuse(std::string_view rule) {
   sock_fprog program = {static_cast<unsigned short>(filter.size()), filter.data()};
   Must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "no_new_privs");
   Must(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0, "seccomp");
+}
+
+/// Every second one only names a file (O_PATH): no call but fcntl and its like sees those.
+void OpenDescriptors(int count) {
+  rlimit limit{};
+  Must(getrlimit(RLIMIT_NOFILE, &limit) == 0, "getrlimit");
+  if (std::FILE* file = std::fopen("/proc/sys/fs/nr_open", "re")) {
+    unsigned long most = 0;
+    if (std::fscanf(file, "%lu", &most) == 1) {
+      const rlimit raised = {most, most};
+      // Without privilege the present maximum has to do.
+      if (setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
+    }
+    std::fclose(file);
+  }
+  limit.rlim_cur = limit.rlim_max;
+  Must(setrlimit(RLIMIT_NOFILE, &limit) == 0, "setrlimit");
+  constexpr int kHighest = 60000;
+  const int source = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int name = open("/", O_PATH | O_CLOEXEC);
+  const int most = static_cast<int>(std::min<rlim_t>(limit.rlim_cur, kHighest));
+  for (int i = 0; i < count; ++i) {
+    Must(fcntl(i % 2 == 0 ? source : name, F_DUPFD, 3 + i * (most - 3) / count) >= 0, "dup");
+  }
 }
 
 void BecomeUser(unsigned id) {
@@ -166,6 +215,7 @@ int main(int argc, char** argv) {
   bool unprivileged = false;
   std::string root;
   std::string user;
+  int descriptors = 0;
   std::vector<std::string> refusals;
   for (; at < argc && std::string_view(argv[at]) != "--"; ++at) {
     const std::string word = argv[at];
@@ -174,6 +224,7 @@ int main(int argc, char** argv) {
     if (word == "unprivileged") unprivileged = true;
     if (word.starts_with("root=")) root = word.substr(5);
     if (word.starts_with("user=")) user = word.substr(5);
+    if (word.starts_with("descriptors=")) descriptors = std::atoi(word.c_str() + 12);
     if (word.starts_with("refuse=")) refusals.push_back(word.substr(7));
   }
   if (at + 1 >= argc) return 64;
@@ -183,6 +234,7 @@ int main(int argc, char** argv) {
   }
   if (new_pid) BecomeProcessOne();
   if (proc) Must(mount("proc", "/proc", "proc", 0, nullptr) == 0, "mounting /proc");
+  if (descriptors > 0) OpenDescriptors(descriptors);
   if (!root.empty()) MakeRoot(root);
   if (unprivileged) DropBoundingSet();
   if (!user.empty()) BecomeUser(static_cast<unsigned>(std::strtoul(user.c_str(), nullptr, 10)));

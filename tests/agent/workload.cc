@@ -2,18 +2,25 @@
 // its standard output when it is set up.
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
 #include <string_view>
+
+#include "tests/agent/numbered_lines.h"
 
 namespace {
 
@@ -83,11 +90,76 @@ int Inspect() {
     if (again >= 0) close(again);
   }
   int open_descriptors = 0;
-  for (int fd = 0; fd < 256; ++fd) open_descriptors += fcntl(fd, F_GETFD) >= 0 ? 1 : 0;
+  for (int fd = 0; fd < 65536; ++fd) open_descriptors += fcntl(fd, F_GETFD) >= 0 ? 1 : 0;
   text += std::to_string(open_descriptors) + " descriptors\n";
   text += getpgrp() == getpid() ? "leader\n" : "member\n";
   Say(text);
   return 0;
+}
+
+/// Writes numbered lines, a million bytes and a half line more for each of `millions`, and is gone
+/// with the last byte.
+[[noreturn]] void WriteAndDie(long millions) {
+  const auto whole = static_cast<std::size_t>(millions) * 1'000'000;
+  Say(dunlin::testing::NumberedLines(whole + dunlin::testing::kNumberedLineBytes / 2));
+  raise(SIGKILL);
+  _exit(92);
+}
+
+/// Writes numbered lines until somebody ends it, at most `millions` of bytes; `file` always holds
+/// how many bytes write(2) has taken.
+[[noreturn]] void WriteUntilKilled(long millions, const char* file) {
+  const int fd = open(file, O_RDWR | O_CREAT, 0644);
+  if (ftruncate(fd, sizeof(std::uint64_t)) != 0) _exit(91);
+  auto* taken = static_cast<volatile std::uint64_t*>(
+      mmap(nullptr, sizeof(std::uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+  const std::string text =
+      dunlin::testing::NumberedLines(static_cast<std::size_t>(millions) * 1'000'000);
+  constexpr std::size_t kWriteBytes = 50'000;
+  for (std::string_view left = text; !left.empty();) {
+    const ssize_t written = write(STDOUT_FILENO, left.data(), std::min(kWriteBytes, left.size()));
+    if (written < 0) _exit(90);
+    *taken = *taken + static_cast<std::uint64_t>(written);
+    left.remove_prefix(static_cast<std::size_t>(written));
+  }
+  WaitForever();
+}
+
+/// Lines of 100 bytes, one write each, 50 MB a second for so many seconds; says in `file` how many
+/// nanoseconds it took.
+int WriteAtRate(long seconds, const char* file) {
+  using Clock = std::chrono::steady_clock;
+  constexpr std::uint64_t kBytesPerSecond = 50'000'000;
+  const std::string line = dunlin::testing::NumberedLines(100);
+  const auto begin = Clock::now();
+  const std::uint64_t total = kBytesPerSecond * static_cast<std::uint64_t>(seconds);
+  for (std::uint64_t written = 0; written < total;) {
+    for (int i = 0; i < 500; ++i, written += line.size()) Say(line);
+    const auto due = begin + std::chrono::nanoseconds(written * 1'000'000'000 / kBytesPerSecond);
+    const auto early = due - Clock::now();
+    if (early > std::chrono::microseconds(100)) {
+      usleep(static_cast<useconds_t>(
+          std::chrono::duration_cast<std::chrono::microseconds>(early).count()));
+    }
+  }
+  const std::string took = std::to_string(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - begin).count());
+  const int fd = open(file, O_WRONLY | O_CREAT, 0644);
+  return write(fd, took.data(), took.size()) < 0 ? 89 : 0;
+}
+
+/// Ends by a fault, leaving so many megabytes of itself as a core file in `folder`.
+[[noreturn]] void DumpCore(long megabytes, const char* folder) {
+  rlimit limit{};
+  getrlimit(RLIMIT_CORE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_CORE, &limit);
+  if (chdir(folder) != 0) _exit(88);
+  const auto size = static_cast<std::size_t>(megabytes) << 20;
+  auto* memory = static_cast<volatile char*>(std::malloc(size));
+  for (std::size_t i = 0; i < size; i += 512) memory[i] = 1;
+  Say("ready\n");
+  std::abort();
 }
 
 /// Forks twice, as daemons do, `count` times: each daemon has a session of its own and ends within
@@ -195,6 +267,10 @@ int main(int argc, char** argv) {
     for (long i = 0; i < number; ++i) Say("line " + std::to_string(i) + " of some length\n");
     return 0;
   }
+  if (what == "write-and-die") WriteAndDie(number);
+  if (what == "write-until-killed" && argc > 3) WriteUntilKilled(number, argv[3]);
+  if (what == "write-at-rate" && argc > 3) return WriteAtRate(number, argv[3]);
+  if (what == "dump-core" && argc > 3) DumpCore(number, argv[3]);
   if (what == "outputs") {
     for (long i = 0; i < number; ++i) {
       std::string line = std::to_string(i) + "\n";

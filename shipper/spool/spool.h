@@ -15,13 +15,6 @@
 
 namespace dunlin::shipper {
 
-/// When appended batches are made to survive a power failure; kill -9 they survive without.
-enum class SpoolSync {
-  kNever,     // the kernel writes them out when it likes, usually within 30 s
-  kInterval,  // the owner calls Sync() from time to time
-  kBatch,     // the owner calls Sync() before it relies on an Append
-};
-
 struct SpoolOptions {
   /// Of all files of one boot. What was sent and not acknowledged stays even beyond it.
   std::uint64_t limit_bytes = 256_MiB;
@@ -29,7 +22,6 @@ struct SpoolOptions {
   std::chrono::nanoseconds max_age{0};
   /// Space is freed a segment at a time. Zero: an eighth of the limit, at most 8 MiB.
   std::uint64_t segment_bytes = 0;
-  SpoolSync sync = SpoolSync::kInterval;
 };
 
 /// The state of a spool in numbers.
@@ -39,7 +31,7 @@ struct SpoolAccounts {
   std::uint64_t segments = 0;
   /// Lines and bytes per output that are not acknowledged: entries, and those that gaps stand for.
   Totals unacknowledged{};
-  std::optional<LogTime> oldest_entry;  // of the first segment that is not wholly acknowledged
+  std::optional<LogTime> oldest_entry;  // of the oldest batch that is not acknowledged
   /// Found since this object was made.
   std::uint64_t damaged_batches = 0;  // records, or stretches between records, that did not survive
   Totals damaged{};                   // what they accounted for
@@ -61,6 +53,7 @@ struct SpoolAccounts {
 /// consistent after any of them, and every call may be tried again.
 class Spool {
  public:
+  struct Impl;  // spool_impl.h
   ~Spool();
   Spool(const Spool&) = delete;
   Spool& operator=(const Spool&) = delete;
@@ -72,7 +65,7 @@ class Spool {
   std::uint64_t first_sequence() const;
   std::uint64_t last_sequence() const;
   bool empty() const { return first_sequence() > last_sequence(); }
-  const SpoolAccounts& accounts() const;
+  SpoolAccounts accounts() const;
 
   /// Adds the newest batch, `frame` being its whole wire frame: first_sequence above the last one
   /// appended, holes allowed. In the operating system's hands when it returns OK, see Sync().
@@ -81,8 +74,10 @@ class Spool {
   /// not hold; kExhausted, kPermissionDenied, kIo as the disk says. Nothing is appended then.
   Result<void> Append(const SpoolBatchInfo& info, std::string_view frame);
 
-  /// Makes every batch appended so far survive a power failure; with kNever too. After an error
-  /// that is unknown for those since the last success, for good, and later ones go to a new file.
+  /// Makes every batch appended so far survive a power failure; nothing else does, kill -9 they
+  /// survive without. The owner calls it after each batch, from time to time, or never, as it has
+  /// promised. After an error that is unknown, for good, for those since the last success; later
+  /// ones go to a new file.
   Result<void> Sync();
 
   enum class Unreadable {
@@ -112,7 +107,6 @@ class Spool {
 
  private:
   friend class SpoolFolder;
-  struct Impl;
   explicit Spool(std::unique_ptr<Impl> impl);
 
   std::unique_ptr<Impl> impl_;

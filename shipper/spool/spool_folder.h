@@ -46,7 +46,8 @@ class SpoolFolder {
   /// process was faster or the boot's own is alive, kNotFound when it is gone, kCorruption when no
   /// file tells the identity, kUnsupported when a newer program wrote it (both are left for
   /// people), others as the disk says.
-  Result<std::unique_ptr<Spool>> Adopt(const SpoolOrphan& orphan);
+  Result<std::unique_ptr<Spool>> Adopt(const SpoolOrphan& orphan,
+                                       Spool::Unreadable unreadable = Spool::Unreadable::kFail);
 
   /// Removes all files of a spool and its folder, acknowledged or not. Foreign files stay, and so
   /// does then the folder. After an error it is an orphan, or half of one that Orphans() removes.

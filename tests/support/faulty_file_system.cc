@@ -8,7 +8,7 @@ namespace dunlin::testing {
 
 Result<void> FaultyFileSystem::State::Count(Call kind, const std::string& path) {
   std::unique_lock lock(mutex);
-  if (!kinds.empty() && !kinds.contains(kind)) return {};
+  if (kinds.empty() ? kind == Call::kRead : !kinds.contains(kind)) return {};
   std::uint64_t n = calls++;
   if (observer) {
     auto call = observer;
@@ -19,6 +19,9 @@ Result<void> FaultyFileSystem::State::Count(Call kind, const std::string& path) 
   bool fails = fail_at && (lasting == Lasting::kForever ? n >= *fail_at : n == *fail_at);
   if (!fails) return {};
   ++failures;
+  if (error_number != 0) {
+    return ErrnoError(error_number, Join("cannot use ", path, ": injected failure of call ", n));
+  }
   return Error(code, Join("cannot use ", path, ": injected failure of call ", n));
 }
 
@@ -35,6 +38,9 @@ class FaultyFileSystem::FaultyFile final : public File {
 
   Result<std::size_t> ReadAt(std::uint64_t position, char* out, std::size_t size) const override {
     if (auto readable = state_->CheckRead(path_); !readable) return readable.error();
+    if (auto counted = state_->Count(Call::kRead, path_); !counted) {
+      return std::move(counted).error();
+    }
     return under_->ReadAt(position, out, size);
   }
   Result<void> WriteAt(std::uint64_t position, std::string_view bytes) override {
@@ -88,12 +94,20 @@ void FaultyFileSystem::FailCall(std::uint64_t n, Lasting lasting, ErrorCode code
   state_->fail_at = n;
   state_->lasting = lasting;
   state_->code = code;
+  state_->error_number = 0;
   state_->kinds = std::move(kinds);
 }
 
 void FaultyFileSystem::FailReads(std::string part, ErrorCode code) {
   std::lock_guard lock(state_->mutex);
   state_->unreadable = {std::move(part), code};
+}
+
+void FaultyFileSystem::FailCallWithErrno(std::uint64_t n, Lasting lasting, int error_number,
+                                         std::set<Call> kinds) {
+  FailCall(n, lasting, ErrorCode::kIo, std::move(kinds));
+  std::lock_guard lock(state_->mutex);
+  state_->error_number = error_number;
 }
 
 void FaultyFileSystem::Heal() {

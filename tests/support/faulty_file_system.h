@@ -27,6 +27,7 @@ class FaultyFileSystem final : public FileSystem {
     kRemove,
     kCreateDirectories,
     kSyncDirectory,
+    kRead,  // ReadAt: counted only where it is asked for by name
   };
   enum class Lasting { kOnce, kForever };
 
@@ -40,6 +41,9 @@ class FaultyFileSystem final : public FileSystem {
   /// Opening for reading, reading and listing fail with `code` for paths that contain `part`. They
   /// are not counted.
   void FailReads(std::string part, ErrorCode code);
+  /// The same with the error that errno makes.
+  void FailCallWithErrno(std::uint64_t n, Lasting lasting, int error_number,
+                         std::set<Call> kinds = {});
   /// No more failures; counting starts again at 0, over calls of every kind.
   void Heal();
   /// Counted calls since the last FailCall or Heal.
@@ -77,6 +81,7 @@ class FaultyFileSystem final : public FileSystem {
     std::optional<std::uint64_t> fail_at;
     Lasting lasting = Lasting::kOnce;
     ErrorCode code = ErrorCode::kIo;
+    int error_number = 0;  // instead of the code when it is not 0
     std::set<Call> kinds;
     std::optional<std::pair<std::string, ErrorCode>> unreadable;  // part of the path
     std::function<void(std::uint64_t, Call, const std::string&)> observer;

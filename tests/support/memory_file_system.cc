@@ -153,6 +153,7 @@ class MemoryFileSystem::OpenFile final : public File {
     std::lock_guard lock(state_->mutex);
     if (auto usable = Usable(); !usable) return usable;
     if (auto grown = Grow(size); !grown) return grown;
+    if (size < node_->now.size()) state_->free_bytes += node_->now.size() - size;
     node_->Make({0, {}, size});
     return {};
   }

@@ -15,17 +15,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integratio
 import harness  # noqa: E402
 from agent_bench import AgentBench  # noqa: E402
 from measure import MIB, Table, Watch, best_of, cpu_of, folder_bytes, progress  # noqa: E402
+from shipping_bench import ShippingBench, slices  # noqa: E402
 
 STREAMS = 32
-
-
-def slices(text, count):
-    """`text` in `count` pieces of about one size, cut at line ends."""
-    at = 0
-    for i in range(count):
-        end = len(text) if i == count - 1 else text.index(b"\n", len(text) * (i + 1) // count) + 1
-        yield text[at:end]
-        at = end
 
 
 class Bench:
@@ -170,6 +162,7 @@ def main():
     parser.add_argument("--bytes", type=int, default=600_000_000)
     parser.add_argument("--keep", type=pathlib.Path)
     parser.add_argument("--agent", action="store_true")
+    parser.add_argument("--shipping", action="store_true")
     options = parser.parse_args()
     for program in ["zstd", "rg", "hyperfine", "tini-static"]:
         if shutil.which(program) is None:
@@ -186,8 +179,12 @@ def main():
             partial.rename(corpus)
         corpus = corpus.resolve()  # zstd takes no symbolic links
         table = Table()
-        AgentBench(folder, corpus, table).run()
-        if not options.agent:
+        everything = not options.agent and not options.shipping
+        if everything or options.agent:
+            AgentBench(folder, corpus, table).run()
+        if everything or options.shipping:
+            ShippingBench(folder, corpus, table).run()
+        if everything:
             Bench(folder, corpus, table).run()
         print(f"\nCorpus: {corpus.stat().st_size / 1e6:.0f} MB; {os.cpu_count()} cores\n")
         table.print()

@@ -2,6 +2,8 @@
 //
 //   line_writer paced BYTES_PER_SECOND SECONDS CPU_FILE   lines of 100 bytes at a steady rate; what
 //                                                         that cost it goes to CPU_FILE, in seconds
+//   line_writer stamped LINES_PER_SECOND SECONDS          the same, each beginning with the
+//                                                         monotonic nanoseconds before its write
 //   line_writer mixed SEED SECONDS                        bursts, silences, long lines, pieces of
 //                                                         lines, any bytes, on both outputs
 //   line_writer flood SEED SECONDS                        the same without the silences
@@ -70,6 +72,28 @@ int WritePaced(double bytes_per_second, double seconds, const char* cpu_file) {
   if (!WriteCpuSeconds(cpu_file)) {
     std::perror("line_writer: cannot write the CPU seconds");
     return 1;
+  }
+  return 0;
+}
+
+/// Evenly spread, as requests come to a service, but not in step with anybody's timer.
+int WriteStamped(double lines_per_second, double seconds) {
+  std::string line(kLineBytes, 'x');
+  line.back() = '\n';
+  std::mt19937 random(1);
+  std::exponential_distribution<double> pause(lines_per_second);
+  const auto begin = Clock::now();
+  const auto end =
+      begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  for (auto next = begin; next < end; next += std::chrono::duration_cast<Clock::duration>(
+                                          std::chrono::duration<double>(pause(random)))) {
+    std::this_thread::sleep_until(next);
+    const long long now =
+        std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now().time_since_epoch())
+            .count();
+    std::snprintf(line.data(), line.size(), "%019lld", now);
+    line[19] = ' ';  // in place of the final NUL
+    Write(STDOUT_FILENO, line);
   }
   return 0;
 }
@@ -155,6 +179,9 @@ int main(int argc, char** argv) {
   if (what == "paced" && argc == 5) {
     return WritePaced(std::strtod(argv[2], nullptr), std::strtod(argv[3], nullptr), argv[4]);
   }
+  if (what == "stamped" && argc == 4) {
+    return WriteStamped(std::strtod(argv[2], nullptr), std::strtod(argv[3], nullptr));
+  }
   if ((what == "mixed" || what == "flood") && argc == 4) {
     const std::chrono::duration<double> time(std::strtod(argv[3], nullptr));
     const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(time);
@@ -164,9 +191,9 @@ int main(int argc, char** argv) {
     return 0;
   }
   std::fputs(
-      "usage: line_writer paced BYTES_PER_SECOND SECONDS CPU_FILE | mixed SEED SECONDS | flood "
-      "SEED "
-      "SECONDS\n",
+      "usage: line_writer paced BYTES_PER_SECOND SECONDS CPU_FILE | stamped LINES_PER_SECOND "
+      "SECONDS"
+      " | mixed SEED SECONDS | flood SEED SECONDS\n",
       stderr);
   return kUsageError;
 }

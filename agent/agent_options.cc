@@ -28,6 +28,8 @@ shipper::ShipperOptions ShipperOptionsOf(const Configuration& configuration,
   shipper::SenderOptions sender;
   sender.collectors = configuration.collectors;
   sender.jitter_seed = RandomU64();
+  sender.max_connection_age =
+      std::chrono::ceil<std::chrono::milliseconds>(configuration.max_connection_age);
   // Half of the memory may be on its way, the other half can be dropped from.
   sender.session.window_bytes =
       std::min(sender.session.window_bytes, configuration.memory_limit / 2);

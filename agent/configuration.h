@@ -77,6 +77,7 @@ struct Configuration {
   shipper::WhenFull when_full = shipper::WhenFull::kDropOldest;
   std::size_t batch_bytes = 128_KiB;
   std::chrono::nanoseconds batch_age = std::chrono::seconds(1);
+  std::chrono::nanoseconds max_connection_age = std::chrono::minutes(10);  // 0: any
   bool passthrough = true;
   bool merge_outputs = false;
   int stop_signal = 15;

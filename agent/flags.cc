@@ -241,6 +241,11 @@ constexpr Flag kFlags[] = {
      [](Configuration& c, std::string_view v) {
        return SetDuration(c.batch_age, v, milliseconds(1), minutes(1));
      }},
+    {"--max-connection-age", "DURATION", "10m",
+     "a connection to the collector is replaced, drained, by this age; 0 is never",
+     [](Configuration& c, std::string_view v) {
+       return SetDuration(c.max_connection_age, v, milliseconds(0), hours(24 * 7));
+     }},
     {"--passthrough", "on|off", "on", "copy the output to the agent's own stdout and stderr",
      [](Configuration& c, std::string_view v) { return SetBool(c.passthrough, v, "on", "off"); }},
     {"--merge-outputs", "", "", "one pipe for stdout and stderr, keeping their order",

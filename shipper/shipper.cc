@@ -42,6 +42,7 @@ void Shipper::Start(std::string metrics_address) {
 void Shipper::Flush(std::function<void()> on_flushed) {
   on_flushed_ = std::move(on_flushed);
   if (!batcher_.empty() || limited_deadline_) Seal();
+  if (sender_ && !queue_.empty()) sender_->Hurry();
   CheckFlushed();
 }
 

@@ -33,9 +33,10 @@ class TcpConnector final : public Connector {
     } else if (auto literal = SocketAddress::FromLiteral(target.host, target.port)) {
       addresses_ = {*literal};
     } else {
-      resolver_.emplace(loop, target, [this](Result<std::vector<SocketAddress>> found) {
-        OnResolved(std::move(found));
-      });
+      resolver_.emplace(
+          loop, target,
+          [this](Result<std::vector<SocketAddress>> found) { OnResolved(std::move(found)); },
+          Resolver::Options{loop.name_servers()});
       return;
     }
     next_.Start(0ms);

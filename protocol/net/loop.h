@@ -4,6 +4,8 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
+#include <utility>
 
 #include "protocol/base/histogram.h"
 
@@ -35,6 +37,11 @@ class Loop {
   /// does not keep Run() going.
   void Post(std::function<void()> task);
 
+  /// Asks these name servers ("127.0.0.1:5353,…") instead of those of the system, from the next
+  /// name on. Loop thread only.
+  void UseNameServers(std::string servers) { name_servers_ = std::move(servers); }
+  const std::string& name_servers() const { return name_servers_; }
+
   /// How late timers have fired, in seconds: while a callback or the lack of a CPU held the thread,
   /// sockets waited as long. Loop thread only.
   const Histogram& lag() const { return lag_; }
@@ -52,6 +59,7 @@ class Loop {
   std::unique_ptr<Impl> impl_;
   uv_loop_s* raw_;
   Histogram lag_;
+  std::string name_servers_;
 };
 
 /// Calls back once or repeatedly. The callback may destroy the timer. After the destructor it does

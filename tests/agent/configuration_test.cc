@@ -40,6 +40,7 @@ TEST_CASE("a command alone gets the defaults", "[agent][configuration]") {
   CHECK(c.memory_limit == 4_MiB);
   CHECK(c.batch_bytes == 128_KiB);
   CHECK(c.batch_age == 1s);
+  CHECK(c.max_connection_age == 10min);
   CHECK(c.passthrough);
   CHECK_FALSE(c.merge_outputs);
   CHECK(c.stop_signal == SIGTERM);
@@ -60,6 +61,7 @@ TEST_CASE("flags take their value behind them or behind an equals sign", "[agent
                   "--when-full",
                   "block",
                   "--batch-age=10ms",
+                  "--max-connection-age=90s",
                   "--passthrough=off",
                   "--merge-outputs",
                   "--stop-signal",
@@ -80,6 +82,7 @@ TEST_CASE("flags take their value behind them or behind an equals sign", "[agent
   CHECK(c.memory_limit == 16_MiB);
   CHECK(c.when_full == shipper::WhenFull::kBlock);
   CHECK(c.batch_age == 10ms);
+  CHECK(c.max_connection_age == 90s);
   CHECK_FALSE(c.passthrough);
   CHECK(c.merge_outputs);
   CHECK(c.stop_signal == SIGQUIT);
@@ -122,6 +125,7 @@ TEST_CASE("what cannot be right is refused with the flag and the reason",
       {{"--memory-limit", "lots", "--", "x"}, {"--memory-limit lots"}},
       {{"--when-full", "panic", "--", "x"}, {"--when-full panic", "drop-oldest"}},
       {{"--batch-age", "0s", "--", "x"}, {"--batch-age"}},
+      {{"--max-connection-age", "8d", "--", "x"}, {"--max-connection-age"}},
       {{"--stop-grace", "5", "--", "x"}, {"--stop-grace 5"}},
       {{"--stop-signal", "BOOM", "--", "x"}, {"--stop-signal BOOM"}},
       {{"--label", "noequals", "--", "x"}, {"--label", "NAME=VALUE"}},

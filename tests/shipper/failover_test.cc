@@ -123,7 +123,7 @@ TEST_CASE("while the first collector hangs the second goes on taking batches",
   two.Run([&] { return two.UsesFirst(); });
   push.Stop();
   two.RunToEmpty();
-  CHECK(two.queue.acknowledged_lines() == pushed);
+  CHECK(two.queue->acknowledged_lines() == pushed);
   CHECK(two.second.durable_lines() + two.collector.durable_lines() == pushed);
   CHECK_FALSE(two.second.failed());
   CHECK_FALSE(two.collector.failed());
@@ -222,7 +222,7 @@ TEST_CASE("a connection that is in use at its age ends with the last acknowledge
   pair.collector.acknowledge = true;
   pair.collector.Acknowledge();
   pair.Run([&] { return pair.collector.hellos.size() >= 2; });
-  CHECK(pair.queue.empty());
+  CHECK(pair.queue->empty());
   CHECK(pair.collector.arrivals.size() == 2);
   CHECK(pair.AllErrors() == 0);
 }

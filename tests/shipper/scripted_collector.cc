@@ -11,11 +11,12 @@ struct ScriptedCollector::Peer {
   std::unique_ptr<net::Connection> connection;
   std::string preface;
   wire::FrameReader reader;
+  bool greeted = false;  // it has said Hello
   bool gone = false;
 };
 
-ScriptedCollector::ScriptedCollector(net::Loop& loop)
-    : loop_(loop), address_{"127.0.0.1", 0}, reap_timer_(loop, [this] { gone_.clear(); }) {
+ScriptedCollector::ScriptedCollector(net::Loop& loop, net::HostPort address)
+    : loop_(loop), address_(std::move(address)), reap_timer_(loop, [this] { gone_.clear(); }) {
   OpenListener();
 }
 
@@ -39,7 +40,15 @@ void ScriptedCollector::Send(wire::FrameType type, const std::string& payload) {
 }
 
 void ScriptedCollector::SendBytes(std::string bytes) {
-  for (auto& peer : peers_) peer->connection->Write(bytes);
+  for (auto& peer : peers_) {
+    if (peer->greeted) peer->connection->Write(bytes);
+  }
+}
+
+void ScriptedCollector::Answer(Peer& peer, wire::FrameType type, const std::string& payload) {
+  std::string frame;
+  wire::AppendFrame(frame, type, payload);
+  peer.connection->Write(std::move(frame));
 }
 
 void ScriptedCollector::Acknowledge() {
@@ -109,12 +118,13 @@ void ScriptedCollector::OnFrame(Peer& peer, const wire::Frame& frame) {
       // Another boot counts from its own beginning.
       if (!hellos.empty() && hellos.back().boot_id != hello->boot_id) durable_ = 0;
       hellos.push_back(*hello);
+      peer.greeted = true;
       if (!welcome) return;
       durable_ = std::max(durable_, hello->first_sequence - 1);
       wire::Welcome answer;
       answer.next_sequence = next_sequence.value_or(durable_ + 1);
       answer.max_unacknowledged_batches = max_unacknowledged_batches;
-      Send(wire::FrameType::kWelcome, wire::Encode(answer));
+      Answer(peer, wire::FrameType::kWelcome, wire::Encode(answer));
       if (on_welcomed) on_welcomed();
       return;
     }
@@ -130,7 +140,7 @@ void ScriptedCollector::OnFrame(Peer& peer, const wire::Frame& frame) {
     case wire::FrameType::kPing: {
       auto ping = wire::DecodePing(frame.payload);
       Check(ping.has_value(), "a ping that decodes");
-      Send(wire::FrameType::kPong, wire::Encode(wire::Pong{ping->nonce}));
+      Answer(peer, wire::FrameType::kPong, wire::Encode(wire::Pong{ping->nonce}));
       return;
     }
     case wire::FrameType::kPong:

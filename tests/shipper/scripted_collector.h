@@ -35,7 +35,7 @@ class ScriptedCollector {
     wire::Mark mark;
   };
 
-  explicit ScriptedCollector(net::Loop& loop);
+  explicit ScriptedCollector(net::Loop& loop, net::HostPort address = {"127.0.0.1", 0});
   ~ScriptedCollector();
 
   net::HostPort address() const { return address_; }
@@ -56,6 +56,7 @@ class ScriptedCollector {
   /// Looks at a batch first; true: it is dealt with.
   std::function<bool(const Batch&)> on_batch;
 
+  /// To every agent that has said Hello.
   void Send(wire::FrameType type, const std::string& payload);
   void SendBytes(std::string bytes);
   void Acknowledge();
@@ -86,6 +87,7 @@ class ScriptedCollector {
   void Accept(std::unique_ptr<net::Connection> connection);
   void OnData(Peer& peer, std::string_view bytes);
   void OnFrame(Peer& peer, const wire::Frame& frame);
+  static void Answer(Peer& peer, wire::FrameType type, const std::string& payload);
   void OnBatch(Peer& peer, std::string_view payload);
   void Reap();
 

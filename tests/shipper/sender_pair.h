@@ -28,21 +28,25 @@ struct Pair {
     Make({collector.address()});
   }
 
-  /// A new sender for these collectors.
+  /// A new queue and sender for these collectors.
   void Make(std::vector<net::HostPort> collectors) {
     options.collectors = std::move(collectors);
     Make();
   }
-  void Make() { sender = std::make_unique<Sender>(loop, clock, queue, options); }
+  void Make(const Clock& clock = SystemClock()) {
+    sender.reset();
+    queue = std::make_unique<Queue>(QueueOptions{.limit_bytes = queue_limit});
+    sender = std::make_unique<Sender>(loop, clock, *queue, options);
+  }
   void Start() { sender->Start("10.1.2.3:18888"); }
 
   void Push(int batches, std::uint64_t lines = 3) {
-    for (int i = 0; i < batches; ++i) queue.Push(MakeBatch(lines));
+    for (int i = 0; i < batches; ++i) queue->Push(MakeBatch(lines));
     sender->OnQueued();
   }
   void Run(const std::function<bool()>& done) { testing::RunUntil(loop, done); }
   void RunToEmpty() {
-    Run([&] { return queue.empty(); });
+    Run([&] { return queue->empty(); });
   }
   std::uint64_t Errors(SendErrorKind kind) const {
     return sender->statistics().errors[static_cast<std::size_t>(kind)];
@@ -54,9 +58,9 @@ struct Pair {
   }
 
   SenderOptions options;
-  const Clock& clock = SystemClock();
+  std::size_t queue_limit = 4_MiB;
   net::Loop loop;
-  Queue queue;
+  std::unique_ptr<Queue> queue;
   testing::ScriptedCollector collector{loop};
   std::unique_ptr<Sender> sender;
 };

@@ -19,7 +19,7 @@ TEST_CASE("batches reach the collector in order and are acknowledged", "[shipper
   pair.Push(200);
   pair.RunToEmpty();
   CHECK(pair.collector.durable() == 200);
-  CHECK(pair.queue.acknowledged_lines() == 600);
+  CHECK(pair.queue->acknowledged_lines() == 600);
   CHECK(pair.collector.arrivals.size() == 200);
   CHECK(progress > 0);
   REQUIRE(pair.collector.hellos.size() == 1);
@@ -59,10 +59,10 @@ TEST_CASE("a collector that never acknowledges is left, and nothing is lost", "[
   pair.Start();
   pair.Push(2);
   pair.Run([&] { return pair.Errors(SendErrorKind::kTimeout) >= 1; });
-  CHECK(pair.queue.lines() == 6);
+  CHECK(pair.queue->lines() == 6);
   pair.collector.acknowledge = true;
   pair.RunToEmpty();
-  CHECK(pair.queue.acknowledged_lines() == 6);
+  CHECK(pair.queue->acknowledged_lines() == 6);
   CHECK(pair.collector.durable_lines() == 6);
 }
 
@@ -72,7 +72,7 @@ TEST_CASE("a late acknowledgement counts as much as an early one", "[shipper][se
   pair.Start();
   pair.Push(5);
   pair.Run([&] { return pair.collector.durable() == 5; });
-  CHECK(pair.queue.acknowledged_lines() == 0);
+  CHECK(pair.queue->acknowledged_lines() == 0);
   pair.collector.Acknowledge();
   pair.RunToEmpty();
   CHECK(pair.sender->statistics().connections == 1);
@@ -109,7 +109,7 @@ TEST_CASE("a lost acknowledgement does not send again what is durable", "[shippe
   pair.collector.Cut();
   pair.RunToEmpty();
   CHECK(pair.collector.arrivals.size() == 3);
-  CHECK(pair.queue.acknowledged_lines() == 9);
+  CHECK(pair.queue->acknowledged_lines() == 9);
 }
 
 TEST_CASE("connections cut again and again in the middle of frames lose nothing",
@@ -125,7 +125,7 @@ TEST_CASE("connections cut again and again in the middle of frames lose nothing"
   pair.Push(100, 50);
   pair.RunToEmpty();
   CHECK(pair.collector.durable_lines() == 5000);
-  CHECK(pair.queue.acknowledged_lines() == 5000);
+  CHECK(pair.queue->acknowledged_lines() == 5000);
   CHECK(pair.sender->statistics().connections > 10);
   CHECK_FALSE(pair.collector.failed());
 }
@@ -141,10 +141,10 @@ TEST_CASE("a rejected batch is counted and the next one follows", "[shipper][sen
   pair.Start();
   pair.Push(2);
   pair.Run([&] {
-    return pair.queue.dropped()[static_cast<std::size_t>(DropReason::kRejected)].lines == 3;
+    return pair.queue->dropped()[static_cast<std::size_t>(DropReason::kRejected)].lines == 3;
   });
   CHECK(pair.Errors(SendErrorKind::kRejected) == 1);
-  CHECK(pair.queue.rejected_batches() == 1);
+  CHECK(pair.queue->rejected_batches() == 1);
   pair.Push(1);
   pair.Run([&] {
     return !pair.collector.arrivals.empty() && pair.collector.arrivals.back().sequence >= 3;
@@ -168,7 +168,7 @@ TEST_CASE("slow down holds batches back for a while", "[shipper][sender]") {
     pair.Push(1);
   });
   push.Start(10ms);
-  pair.Run([&] { return pushed && pair.queue.empty(); });
+  pair.Run([&] { return pushed && pair.queue->empty(); });
   CHECK(SystemClock().Steady() - begin >= 45ms);
 }
 
@@ -189,11 +189,11 @@ TEST_CASE("a collector that does not read costs bounded memory and is left", "[s
   pair.Start();
   pair.Run([&] { return pair.sender->connected(); });
   pair.collector.StopReading();
-  for (int i = 0; i < 60; ++i) pair.queue.Push(MakeBatch(300, 200));
+  for (int i = 0; i < 60; ++i) pair.queue->Push(MakeBatch(300, 200));
   pair.sender->OnQueued();
   pair.Run([&] { return pair.Errors(SendErrorKind::kTimeout) >= 1; });
   pair.RunToEmpty();
-  CHECK(pair.collector.durable_lines() + pair.queue.dropped()[0].lines == 60 * 300);
+  CHECK(pair.collector.durable_lines() + pair.queue->dropped()[0].lines == 60 * 300);
 }
 
 TEST_CASE("a refusal is not asked about again soon, another collector is", "[shipper][sender]") {

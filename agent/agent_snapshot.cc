@@ -54,6 +54,8 @@ Snapshot Agent::TakeSnapshot() const {
   s.acknowledged_batches = shipper_.queue().acknowledged_batches();
   s.rejected_batches = shipper_.queue().rejected_batches();
   s.queue_bytes = shipper_.queue().bytes();
+  s.queue_limit_bytes = configuration_.memory_limit;
+  s.reading_held = !shipper_.has_room();
   s.queue_batches = shipper_.queue().batches();
   if (auto oldest = shipper_.oldest_unsent()) {
     s.oldest_unsent_seconds = std::chrono::duration<double>(clock_.Steady() - *oldest).count();
@@ -63,6 +65,9 @@ Snapshot Agent::TakeSnapshot() const {
     s.collector_connected = sender->connected();
     s.collector = sender->peer();
     s.sender = sender->statistics();
+    if (auto pause = sender->pause()) {
+      s.paused_seconds = std::chrono::duration<double>(*pause).count();
+    }
   }
   s.loop_lag = loop_.lag();
   s.listening = control_ && control_->listening();

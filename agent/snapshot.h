@@ -69,11 +69,14 @@ struct Snapshot {
   std::uint64_t acknowledged_batches = 0;
   std::uint64_t rejected_batches = 0;
   std::uint64_t queue_bytes = 0;
+  std::uint64_t queue_limit_bytes = 0;
+  bool reading_held = false;  // --when-full block, and it is full: the process waits to write
   std::uint64_t queue_batches = 0;
   double oldest_unsent_seconds = 0;
   bool collector_configured = false;
   bool collector_connected = false;
-  std::string collector;  // its address while connected
+  std::string collector;                 // its address while connected
+  std::optional<double> paused_seconds;  // what is left of a pause that the collector wants
   shipper::SenderStatistics sender;
 
   bool listening = false;

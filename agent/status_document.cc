@@ -39,7 +39,33 @@ void WriteLastExit(JsonWriter& json, const std::optional<LastExit>& exit) {
   json.EndObject();
 }
 
-void WriteLog(JsonWriter& json, const Snapshot& s) {
+void WriteDropped(JsonWriter& json, const shipper::DroppedByReason& dropped) {
+  json.BeginObject();
+  for (auto reason : shipper::kDropReasons) {
+    json.Field(shipper::DropReasonName(reason), dropped[static_cast<std::size_t>(reason)].lines);
+  }
+  json.EndObject();
+}
+
+void WriteLastError(JsonWriter& json, const shipper::SenderStatistics& sender) {
+  if (sender.last_error.empty() || !sender.last_error_kind) return json.Null();
+  json.BeginObject();
+  json.Field("kind", shipper::SendErrorKindName(*sender.last_error_kind));
+  json.Field("message", sender.last_error);
+  WriteTime(json, "at", sender.last_error_at);
+  json.EndObject();
+}
+
+void WritePause(JsonWriter& json, const Snapshot& s) {
+  if (!s.paused_seconds) return json.Null();
+  json.BeginObject();
+  json.Field("seconds", *s.paused_seconds);
+  json.Field("reason", s.sender.sessions.slow_down_reason);
+  json.EndObject();
+}
+
+/// Where the lines are, and why they are not moving.
+void WriteDelivery(JsonWriter& json, const Snapshot& s) {
   json.BeginObject();
   json.Field("captured", s.lines.captured);
   json.Field("acknowledged", s.lines.acknowledged);
@@ -47,21 +73,21 @@ void WriteLog(JsonWriter& json, const Snapshot& s) {
   json.Field("spooled", s.lines.spooled);
   json.Field("dropped", s.lines.dropped);
   json.Key("dropped_by_reason");
-  json.BeginObject();
-  for (auto reason : shipper::kDropReasons) {
-    json.Field(shipper::DropReasonName(reason), s.dropped[static_cast<std::size_t>(reason)].lines);
-  }
-  json.EndObject();
+  WriteDropped(json, s.dropped);
   json.Field("queue_bytes", s.queue_bytes);
+  json.Field("queue_limit_bytes", s.queue_limit_bytes);
+  json.Field("reading_held", s.reading_held);
   json.Field("oldest_unsent_seconds", s.oldest_unsent_seconds);
   json.Field("collector_configured", s.collector_configured);
-  json.Field("collector_connected", s.collector_connected);
+  json.Field("connected", s.collector_connected);
   json.Key("collector");
   s.collector_connected ? json.String(s.collector) : json.Null();
   WriteTime(json, "connected_since", s.sender.connected_since);
   WriteTime(json, "last_acknowledged_at", s.sender.last_ack);
+  json.Key("pause");
+  WritePause(json, s);
   json.Key("last_error");
-  s.sender.last_error.empty() ? json.Null() : json.String(s.sender.last_error);
+  WriteLastError(json, s.sender);
   json.EndObject();
 }
 
@@ -104,8 +130,8 @@ std::string StatusDocument(const Snapshot& s) {
   WriteRestarts(json, s);
   WriteLastExit(json, s.last_exit);
   json.Field("capture", CaptureModeName(s.capture));
-  json.Key("log");
-  WriteLog(json, s);
+  json.Key("delivery");
+  WriteDelivery(json, s);
   json.EndObject();
   return body;
 }

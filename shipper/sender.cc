@@ -110,6 +110,17 @@ bool Sender::connected() const { return link_ && link_->session.streaming(); }
 
 std::string Sender::peer() const { return connected() ? link_->connection->peer() : std::string(); }
 
+std::optional<std::chrono::nanoseconds> Sender::pause() const {
+  constexpr std::chrono::nanoseconds kOver(0);
+  const SteadyTime now = clock_.Steady();
+  if (link_) {
+    if (!link_->session.held_back()) return std::nullopt;
+    return std::max(kOver, link_->session.paused_until().value_or(now) - now);
+  }
+  if (not_before_[collector_] <= now) return std::nullopt;
+  return not_before_[collector_] - now;
+}
+
 std::optional<SteadyTime> Sender::last_progress() const {
   if (!connected()) return std::nullopt;
   return link_->session.last_progress();
@@ -343,6 +354,8 @@ void Sender::EndLink(SendErrorKind kind, const std::string& reason) {
 
 void Sender::Fail(SendErrorKind kind, const std::string& reason, RetryPolicy::Attempt next) {
   statistics_.last_error = reason;
+  statistics_.last_error_kind = kind;
+  statistics_.last_error_at = clock_.Now();
   CountError(collector_, kind, reason);
   Connect(next);
 }

@@ -66,6 +66,9 @@ class Sender {
   bool connected() const;
   /// Of the collector in use; empty when not connected.
   std::string peer() const;
+  /// What is left of the pause that the collector in use, or tried next, has asked for; zero when
+  /// it is over and no batch was answered since. Nothing: it takes batches.
+  std::optional<std::chrono::nanoseconds> pause() const;
   /// When batches last became durable on this connection, or it was welcomed.
   std::optional<SteadyTime> last_progress() const;
   const SenderStatistics& statistics() const { return statistics_; }

@@ -243,6 +243,7 @@ Session::Actions Session::OnSlowDown(std::string_view payload, SteadyTime now) {
   auto slow = wire::DecodeSlowDown(payload);
   if (!slow) return CloseWith(Close::Kind::kProtocol, slow.error().message());
   ++statistics_.slow_downs;
+  statistics_.slow_down_reason = Shortened(std::move(slow->reason));
   auto pause = std::min(std::chrono::milliseconds(slow->delay_ms), options_.max_pause);
   const bool in_a_row = paused_until_ || awaiting_ack();
   if (!pauses_since_ || !in_a_row) pauses_since_ = now;

@@ -115,6 +115,8 @@ class Session {
   bool answered() const { return answered_; }
   /// Until when the collector has asked for no batch, if that was its last word on it.
   std::optional<SteadyTime> paused_until() const { return paused_until_; }
+  /// Whether the collector asked for a pause, over or not, and has answered no batch since.
+  bool held_back() const { return pauses_since_.has_value(); }
   /// When batches last became durable, or the welcome came.
   SteadyTime last_progress() const { return last_progress_; }
   /// How many batches were sent on this connection and have no answer.

@@ -24,6 +24,7 @@ struct SessionStatistics {
   std::uint64_t batches_sent = 0;   // sent again included
   std::uint64_t batches_again = 0;  // of them: for the second time or more
   std::uint64_t slow_downs = 0;     // times the collector asked for a pause
+  std::string slow_down_reason{};   // of the latest, as the collector put it
   Histogram ack_latency{kAckLatencyBounds};
 };
 
@@ -36,6 +37,9 @@ struct SenderStatistics {
   std::optional<LogTime> connected_since{};  // while connected
   std::optional<LogTime> last_ack{};
   std::string last_error{};  // empty while connected
+  /// Of the latest error, while connected, too.
+  std::optional<SendErrorKind> last_error_kind{};
+  std::optional<LogTime> last_error_at{};
 };
 
 }  // namespace dunlin::shipper

@@ -30,7 +30,7 @@ TEST_CASE("health, readiness, metrics and status are answered", "[agent][control
   CHECK(Has(status, "application/json"));
   CHECK(Has(status, R"("state":"running")"));
   CHECK(Has(status, R"("container":"tested")"));
-  CHECK(Has(status, R"("collector_connected":true)"));
+  CHECK(Has(status, R"("connected":true)"));
   CHECK(Has(run.Get("/nothing"), "HTTP/1.1 404"));
   CHECK(Has(run.Http("DELETE /v1/status"), "HTTP/1.1 405"));
 }

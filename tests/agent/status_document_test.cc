@@ -49,7 +49,9 @@ TEST_CASE("the status says who, how and where the lines are", "[agent][status]")
                            R"("spooled":0)",
                            R"("dropped":3)",
                            R"("mem_full":3)",
-                           R"("collector_connected":false)",
+                           R"("delivery":{"captured":10)",
+                           R"("connected":false)",
+                           R"("pause":null)",
                            R"("oldest_unsent_seconds":0)",
                            R"("last_error":null)"}) {
     CHECK_THAT(body, Contains(part));
@@ -87,6 +89,44 @@ TEST_CASE("the status says how output is captured", "[agent][status]") {
   Snapshot s = Sample();
   s.capture = mode;
   CHECK_THAT(StatusDocument(s), Contains("\"capture\":\"" + name + "\""));
+}
+
+TEST_CASE("the status says why lines are not moving", "[agent][status]") {
+  Snapshot s = Sample();
+  s.queue_bytes = 100;
+  s.queue_limit_bytes = 4096;
+  s.oldest_unsent_seconds = 2.5;
+  SECTION("no connection") {
+    s.sender.last_error = "cannot connect to 10.0.0.1:18889: connection refused";
+    s.sender.last_error_kind = shipper::SendErrorKind::kConnect;
+    s.sender.last_error_at = s.since;
+    CHECK_THAT(
+        StatusDocument(s),
+        Contains(R"("queue_bytes":100,"queue_limit_bytes":4096,"reading_held":false,)"
+                 R"("oldest_unsent_seconds":2.5,"collector_configured":true,)"
+                 R"("connected":false,"collector":null,"connected_since":null,)"
+                 R"("last_acknowledged_at":null,"pause":null,"last_error":{"kind":"connect",)"
+                 R"("message":"cannot connect to 10.0.0.1:18889: connection refused",)"
+                 R"("at":"2026-01-01T00:00:00.000000000Z"}})"));
+  }
+  SECTION("a pause") {
+    s.collector_connected = true;
+    s.collector = "10.0.0.1:18889";
+    s.sender.connected_since = s.since;
+    s.sender.last_error_kind = shipper::SendErrorKind::kReset;
+    s.paused_seconds = 0.5;
+    s.sender.sessions.slow_down_reason = "the disk is full";
+    CHECK_THAT(
+        StatusDocument(s),
+        Contains(R"("connected":true,"collector":"10.0.0.1:18889",)"
+                 R"("connected_since":"2026-01-01T00:00:00.000000000Z",)"
+                 R"("last_acknowledged_at":null,)"
+                 R"("pause":{"seconds":0.5,"reason":"the disk is full"},"last_error":null})"));
+  }
+  SECTION("the process waits") {
+    s.reading_held = true;
+    CHECK_THAT(StatusDocument(s), Contains(R"("reading_held":true)"));
+  }
 }
 
 }  // namespace

@@ -162,14 +162,13 @@ TEST_CASE("slow down holds batches back for a while", "[shipper][sender]") {
   // Answered only after the slow-down has been read.
   pair.collector.Send(wire::FrameType::kPing, wire::Encode(wire::Ping{1}));
   const SteadyTime begin = SystemClock().Steady();
-  bool pushed = false;
-  net::Timer push(pair.loop, [&] {
-    pushed = true;
-    pair.Push(1);
-  });
-  push.Start(10ms);
-  pair.Run([&] { return pushed && pair.queue->empty(); });
+  pair.Run([&] { return pair.sender->pause().has_value(); });
+  CHECK(*pair.sender->pause() <= 50ms);
+  CHECK(pair.sender->statistics().sessions.slow_down_reason == "busy");
+  pair.Push(1);
+  pair.Run([&] { return pair.queue->empty(); });
   CHECK(SystemClock().Steady() - begin >= 45ms);
+  CHECK_FALSE(pair.sender->pause());
 }
 
 TEST_CASE("garbage from the collector ends the connection and is survived", "[shipper][sender]") {

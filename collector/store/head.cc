@@ -74,11 +74,11 @@ RowColumns HeadChunk::columns() const {
   return columns;
 }
 
-Head::Head(StreamTable& streams, std::uint64_t first_arrival, Lsn covered, std::int64_t created_ns)
+Head::Head(StreamTable& streams, std::uint64_t first_arrival, Lsn covered, SteadyTime created)
     : stream_table_(streams),
       first_arrival_(first_arrival),
       first_lsn_(covered + 1),
-      created_ns_(created_ns),
+      created_(created),
       next_arrival_(first_arrival),
       last_lsn_(covered) {}
 

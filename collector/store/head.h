@@ -17,6 +17,7 @@
 #include "collector/store/rows.h"
 #include "collector/store/stream_table.h"
 #include "collector/store/wal_format.h"
+#include "protocol/base/clock.h"
 
 namespace dunlin::store {
 
@@ -82,7 +83,7 @@ struct HeadSlice {
 class Head {
  public:
   /// `first_arrival` numbers the first row; `covered` is the LSN before the first batch.
-  Head(StreamTable& streams, std::uint64_t first_arrival, Lsn covered, std::int64_t created_ns);
+  Head(StreamTable& streams, std::uint64_t first_arrival, Lsn covered, SteadyTime created);
   Head(const Head&) = delete;
   Head& operator=(const Head&) = delete;
 
@@ -93,7 +94,7 @@ class Head {
   std::uint64_t memory_bytes() const { return memory_bytes_.load(std::memory_order_relaxed); }
   std::uint64_t rows() const { return rows_.load(std::memory_order_relaxed); }
   std::uint64_t line_bytes() const { return line_bytes_.load(std::memory_order_relaxed); }
-  std::int64_t created_ns() const { return created_ns_; }
+  SteadyTime created() const { return created_; }
   TimeSpan span() const;
 
   /// Chunks with rows in [start, end), with the rows there are now.
@@ -127,7 +128,7 @@ class Head {
   StreamTable& stream_table_;
   const std::uint64_t first_arrival_;
   const Lsn first_lsn_;
-  const std::int64_t created_ns_;
+  const SteadyTime created_;
 
   mutable std::mutex mutex_;
   std::map<ServiceKey, Group> groups_;

@@ -105,7 +105,8 @@ Result<void> LocalStore::Recover(const PayloadDecoder& decoder) {
   unreadable_ = std::move(files->unreadable);
   dedup_ = manifest_->state().dedup;
   Lsn last_lsn = manifest_->state().covered_lsn;
-  active_ = std::make_shared<Head>(streams_, manifest_->state().next_arrival, last_lsn, NowNs());
+  active_ =
+      std::make_shared<Head>(streams_, manifest_->state().next_arrival, last_lsn, clock_.Steady());
 
   std::vector<WalWriter::OldFile> old_files;
   std::uint64_t next_number = 1;
@@ -371,8 +372,8 @@ bool LocalStore::FreezeHead() {
     frozen->dedup_changes = dedup_.TakeChanges();
     dedup_.Expire(NowNs());
   }
-  auto next =
-      std::make_shared<Head>(streams_, active_->end_arrival(), active_->last_lsn(), NowNs());
+  auto next = std::make_shared<Head>(streams_, active_->end_arrival(), active_->last_lsn(),
+                                     clock_.Steady());
   {
     std::lock_guard lock(view_mutex_);
     frozen_ = std::move(frozen);
@@ -415,19 +416,19 @@ void LocalStore::RunSegments() {
 }
 
 void LocalStore::RunPeriodically() {
+  const SteadyTime now = clock_.Steady();
   std::shared_ptr<const Head> head;
   {
     std::lock_guard lock(view_mutex_);
     head = active_;
   }
-  if (head->rows() > 0 && NowNs() - head->created_ns() >= options_.head_age.count()) {
+  if (head->rows() > 0 && now - head->created() >= options_.head_age) {
     {
       std::lock_guard lock(queue_mutex_);
       ++freezes_wanted_;
     }
     queue_changed_.notify_one();
   }
-  SteadyTime now = clock_.Steady();
   if (!retention_run_ || now - *retention_run_ >= kRetentionInterval) {
     retention_run_ = now;
     if (auto done = ApplyRetention(); !done) {

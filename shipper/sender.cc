@@ -94,6 +94,7 @@ void Sender::OnQueued() { Pump(); }
 void Sender::Hurry() {
   if (stopped_ || std::exchange(hurried_, true)) return;
   better_.Stop();
+  retry_.Reset();
   if (link_) link_->session.StopAging();
   if (retry_timer_.active()) retry_timer_.Start({});
 }

@@ -9,16 +9,18 @@
 namespace dunlin::shipper {
 
 void Queue::Push(SealedBatch batch) {
+  Check(batch.sequence == next_sequence_, "a batch out of order");
+  ++next_sequence_;
   bytes_ += batch.frame.size();
   lines_ += LinesOf(batch.totals);
-  unsent_.push_back({std::move(batch.frame), batch.totals, batch.first_entry, {}, false});
-  AddGaps(unsent_.back().gaps, DropReason::kRateLimit, batch.limited);
+  unsent_.push_back({batch.sequence, batch.sequence, std::move(batch.frame), batch.totals,
+                     batch.first_entry, std::move(batch.gaps), false});
   MakeRoom(0);
 }
 
 void Queue::MakeRoom(std::size_t frame_bytes) {
   if (options_.when_full == WhenFull::kBlock) return;
-  while (bytes_ + frame_bytes > options_.limit_bytes && !unsent_.empty()) {
+  while (bytes_ + frame_bytes > options_.limit_bytes && has_droppable()) {
     DropOldestUnsent(DropReason::kMemoryFull);
   }
 }
@@ -32,49 +34,31 @@ void Queue::DropAll(DropReason reason) {
     }
     items->clear();
   }
-  gaps_.clear();
+  marks_.clear();
   bytes_ = sent_bytes_ = 0;
   lines_ = 0;
 }
 
-std::string_view Queue::TakeUnsent() {
+OutgoingBatch Queue::TakeUnsent() {
   Check(has_unsent(), "nothing to send");
-  Item item;
-  std::string unframed;
-  wire::BatchView batch;
-  if (!unsent_.empty()) {
-    item = std::move(unsent_.front());
-    unsent_.pop_front();
-    bytes_ -= item.frame.size();
-    unframed = std::exchange(item.frame, {});
-    auto decoded = wire::DecodeBatch(std::string_view(unframed).substr(wire::kFrameHeaderBytes));
-    Check(decoded.has_value(), "a batch sealed here does not decode");
-    batch = *decoded;
-  } else {
-    batch.base_time_ns = static_cast<std::int64_t>(gaps_.back().time_ns);
+  Item& item = sent_.emplace_back(std::move(unsent_.front()));
+  unsent_.pop_front();
+  if (item.frame.empty()) {
+    item.frame = GapFrame(item);
+    bytes_ += item.frame.size();
   }
-  // What was lost before the batch, then what is missing in it.
-  for (const wire::Gap& gap : std::exchange(item.gaps, std::exchange(gaps_, {}))) {
-    AddGap(item.gaps, gap);
-  }
-  batch.header.sequence = next_sequence_;
-  batch.header.gaps = item.gaps;
-  wire::AppendBatchFrame(item.frame, batch);
-  bytes_ += item.frame.size();
   sent_bytes_ += item.frame.size();
-  ++next_sequence_;
-  sent_.push_back(std::move(item));
-  return sent_.back().frame;
+  return {item.frame, item.sequence};
 }
 
-std::string_view Queue::SentFrame(std::uint64_t sequence) const {
-  Check(sequence >= first_sequence() && sequence < next_sequence_, "a batch that is not held");
-  return sent_[sequence - first_sequence()].frame;
+OutgoingBatch Queue::Sent(std::uint64_t sequence) const {
+  const Item& item = sent_[SentIndex(sequence)];
+  return {item.frame, item.sequence};
 }
 
 bool Queue::Acknowledge(std::uint64_t sequence) {
-  if (sequence >= next_sequence_) return false;
-  while (!sent_.empty() && first_sequence() <= sequence) {
+  if (sequence >= unsent_sequence()) return false;
+  while (!sent_.empty() && sent_.front().sequence <= sequence) {
     Item& item = sent_.front();
     if (!item.rejected) {
       acknowledged_lines_ += LinesOf(item.totals);
@@ -90,8 +74,8 @@ bool Queue::Acknowledge(std::uint64_t sequence) {
 }
 
 bool Queue::Reject(std::uint64_t sequence) {
-  if (sequence < first_sequence() || sequence >= next_sequence_) return false;
-  Item& item = sent_[sequence - first_sequence()];
+  if (sequence < first_sequence() || sequence >= unsent_sequence()) return false;
+  Item& item = sent_[SentIndex(sequence)];
   if (item.rejected) return true;
   item.rejected = true;
   ++rejected_batches_;
@@ -99,10 +83,10 @@ bool Queue::Reject(std::uint64_t sequence) {
   Count(DropReason::kRejected, item.totals);
   // The markers it carried move on; but when an empty batch of markers alone is refused, sending
   // them again would be refused for ever.
-  if (LinesOf(item.totals) > 0) {
-    for (const wire::Gap& gap : item.gaps) AddGap(gaps_, gap);
+  if (!item.is_gap()) {
+    for (const wire::Gap& gap : item.gaps) AddGap(marks_, gap);
   }
-  AddGaps(gaps_, DropReason::kRejected, item.totals);
+  AddGaps(marks_, DropReason::kRejected, item.totals);
   // One further back keeps its place, so that sequences stay what they are; it goes with the
   // acknowledgement of those before it.
   ForgetRejected();
@@ -112,20 +96,53 @@ bool Queue::Reject(std::uint64_t sequence) {
 std::optional<SteadyTime> Queue::oldest_entry() const {
   for (const std::deque<Item>* items : {&sent_, &unsent_}) {
     for (const Item& item : *items) {
-      if (!item.rejected && LinesOf(item.totals) > 0) return item.first_entry;
+      if (!item.rejected && !item.is_gap()) return item.first_entry;
     }
   }
   return std::nullopt;
 }
 
+/// The first batch becomes a gap, or part of the gap before it.
 void Queue::DropOldestUnsent(DropReason reason) {
-  Item& item = unsent_.front();
+  const bool after_gap = unsent_.front().frame.empty();
+  Item& item = unsent_[after_gap ? 1 : 0];
   bytes_ -= item.frame.size();
   lines_ -= LinesOf(item.totals);
   Count(reason, item.totals);
-  AddGaps(gaps_, reason, item.totals);
-  for (const wire::Gap& gap : item.gaps) AddGap(gaps_, gap);
-  unsent_.pop_front();
+  item.frame = {};
+  // The markers of what was lost before it are those that it takes over.
+  std::vector<wire::Gap> gaps = std::move(item.gaps);
+  AddGaps(gaps, reason, std::exchange(item.totals, {}));
+  if (!after_gap) {
+    item.gaps = std::move(gaps);
+    return;
+  }
+  Item& before = unsent_.front();
+  for (const wire::Gap& gap : gaps) AddGap(before.gaps, gap);
+  before.sequence = item.sequence;
+  unsent_.erase(unsent_.begin() + 1);
+}
+
+/// Where in the sent ones the batch is that a sequence belongs to.
+std::size_t Queue::SentIndex(std::uint64_t sequence) const {
+  auto found = std::partition_point(sent_.begin(), sent_.end(), [sequence](const Item& item) {
+    return item.sequence < sequence;
+  });
+  Check(found != sent_.end() && found->first_sequence <= sequence, "a batch that is not held");
+  return static_cast<std::size_t>(found - sent_.begin());
+}
+
+std::string Queue::GapFrame(const Item& gap) {
+  wire::BatchView batch;
+  batch.header.sequence = gap.sequence;
+  if (gap.first_sequence != gap.sequence) batch.header.first_sequence = gap.first_sequence;
+  batch.header.gaps = gap.gaps;
+  for (const wire::Gap& lost : gap.gaps) {
+    batch.base_time_ns = std::max(batch.base_time_ns, static_cast<std::int64_t>(lost.time_ns));
+  }
+  std::string frame;
+  wire::AppendBatchFrame(frame, batch);
+  return frame;
 }
 
 void Queue::ForgetRejected() {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "protocol/base/clock.h"
@@ -25,22 +26,29 @@ struct QueueOptions {
   WhenFull when_full = WhenFull::kDropOldest;
 };
 
-/// A batch as it waits: a frame without sequence and gaps, and what it holds.
+/// A batch as it waits: its frame, which never changes, and what that holds.
 struct SealedBatch {
   std::string frame;
+  std::uint64_t sequence = 0;
   Totals totals{};
   SteadyTime first_entry{};
-  Totals limited{};  // what the rate limit has left out of it: counted, and to be marked with it
+  std::vector<wire::Gap> gaps{};  // the markers in the frame
+};
+
+/// A batch on its way: its frame, and the last of the sequences that it stands for.
+struct OutgoingBatch {
+  std::string_view frame;
+  std::uint64_t sequence;
 };
 
 /// Sealed batches in memory from sealing to acknowledgement, oldest first.
 ///
-/// A batch gets its sequence when it is taken for sending for the first time; from then on its
-/// bytes never change. Until then it may be dropped, and what is dropped leaves no hole in the
-/// numbering: the next batch taken carries gap markers, at the place in the order where the lines
-/// are missing. A batch that was ever sent is not dropped, because the collector may have stored
-/// it: it is either acknowledged or rejected, so no line is counted twice. The sender keeps what is
-/// sent and unacknowledged well below the limit, so there is always something to drop. One thread.
+/// A batch has its sequence when it comes. Until it is sent it may be dropped: one batch of gap
+/// markers then stands in its place, and for all dropped beside it, so that the numbering has no
+/// hole and a long outage costs one small batch. A batch that was ever sent is not dropped, because
+/// the collector may have stored it: it is either acknowledged or rejected, so no line is counted
+/// twice. The sender keeps what is sent and unacknowledged well below the limit, so there is always
+/// something to drop. One thread.
 class Queue {
  public:
   explicit Queue(QueueOptions options = {}) : options_(options) {}
@@ -50,33 +58,42 @@ class Queue {
   /// With kDropOldest, drops the oldest unsent batches until a frame of this size fits, or none is
   /// left.
   void MakeRoom(std::size_t frame_bytes);
-  /// Adds the newest batch. With kDropOldest, drops the oldest unsent ones until the limit holds,
-  /// the new one included when nothing else is left.
+  /// Adds the newest batch, numbered next_sequence(). With kDropOldest, drops the oldest unsent
+  /// ones until the limit holds, the new one included when nothing else is left.
   void Push(SealedBatch batch);
   /// Whether capture may go on; always with kDropOldest.
   bool has_room() const {
     return options_.when_full == WhenFull::kDropOldest || bytes_ < options_.limit_bytes;
   }
-  /// Leaves a gap marker for lines that are counted and have no batch to go with.
-  void Mark(DropReason reason, const Totals& totals) { AddGaps(gaps_, reason, totals); }
+  /// Leaves a gap marker for lines that are counted already, for the next batch to be sealed.
+  void Mark(DropReason reason, const Totals& totals) { AddGaps(marks_, reason, totals); }
+  bool has_marks() const { return !marks_.empty(); }
+  /// The markers that wait, for the batch that is being sealed; it may have no lines.
+  std::vector<wire::Gap> TakeMarks() { return std::exchange(marks_, {}); }
   /// Counts lines that never become a batch, without a gap marker.
   void CountDropped(DropReason reason, const Totals& totals);
   /// Drops everything, counted; nothing can be sent afterwards.
   void DropAll(DropReason reason);
 
-  /// The oldest batch not yet acknowledged, or the next to come.
-  std::uint64_t first_sequence() const { return next_sequence_ - sent_.size(); }
-  /// The sequence that TakeUnsent will give.
+  /// The oldest not yet acknowledged, or the next to come.
+  std::uint64_t first_sequence() const {
+    return sent_.empty() ? unsent_sequence() : sent_.front().first_sequence;
+  }
+  /// The oldest never sent, or the next to come.
+  std::uint64_t unsent_sequence() const {
+    return unsent_.empty() ? next_sequence_ : unsent_.front().first_sequence;
+  }
+  /// What the next batch to be sealed is numbered.
   std::uint64_t next_sequence() const { return next_sequence_; }
-  bool has_unsent() const { return !unsent_.empty() || !gaps_.empty(); }
-  /// Whether nothing waits, neither for sending nor for an acknowledgement.
-  bool empty() const { return sent_.empty() && !has_unsent(); }
+  bool has_unsent() const { return !unsent_.empty(); }
+  /// Whether nothing waits, neither for sending nor for an acknowledgement nor for a batch.
+  bool empty() const { return sent_.empty() && unsent_.empty() && marks_.empty(); }
 
-  /// Gives the oldest unsent batch, or an empty one when only gaps wait, its sequence. Needs
-  /// has_unsent(). The view is valid until the batch is acknowledged or rejected.
-  std::string_view TakeUnsent();
-  /// The frame of a batch taken before; `sequence` is in [first_sequence, next_sequence).
-  std::string_view SentFrame(std::uint64_t sequence) const;
+  /// The oldest unsent batch, which is sent from now on. Needs has_unsent(). The view is valid
+  /// until the batch is acknowledged or rejected.
+  OutgoingBatch TakeUnsent();
+  /// The batch taken before that `sequence`, in [first_sequence, unsent_sequence), belongs to.
+  OutgoingBatch Sent(std::uint64_t sequence) const;
   /// Bytes of the frames taken and not acknowledged.
   std::size_t sent_bytes() const { return sent_bytes_; }
 
@@ -99,14 +116,23 @@ class Queue {
 
  private:
   struct Item {
-    std::string frame;
+    std::uint64_t first_sequence = 0;
+    std::uint64_t sequence = 0;
+    std::string frame;  // of an unsent gap: none yet, as it may grow
     Totals totals{};
     SteadyTime first_entry{};
     std::vector<wire::Gap> gaps;  // that it carries
     bool rejected = false;
+
+    bool is_gap() const { return LinesOf(totals) == 0; }
   };
 
+  bool has_droppable() const {
+    return unsent_.size() > 1 || (!unsent_.empty() && !unsent_.front().frame.empty());
+  }
   void DropOldestUnsent(DropReason reason);
+  std::size_t SentIndex(std::uint64_t sequence) const;
+  static std::string GapFrame(const Item& gap);
   void Forget(Item& item);
   void ForgetRejected();
   static void AddGaps(std::vector<wire::Gap>& gaps, DropReason reason, const Totals& totals);
@@ -116,7 +142,7 @@ class Queue {
   QueueOptions options_;
   std::deque<Item> sent_;
   std::deque<Item> unsent_;
-  std::vector<wire::Gap> gaps_;  // for the next batch taken
+  std::vector<wire::Gap> marks_;  // for the next batch sealed
   std::uint64_t next_sequence_ = 1;
   std::size_t bytes_ = 0;
   std::size_t sent_bytes_ = 0;

@@ -141,34 +141,40 @@ std::optional<std::string_view> Session::NextBatch(SteadyTime now) {
   if (state_ != State::kStreaming || (paused_until_ && now < *paused_until_)) return std::nullopt;
   // What was sent on an earlier connection may be acknowledged or rejected before it is sent here.
   cursor_ = std::max(cursor_, queue_.first_sequence());
-  const std::uint64_t in_flight = cursor_ - queue_.first_sequence();
-  if (in_flight >= window_batches_) return std::nullopt;
-  const bool again = cursor_ < queue_.next_sequence();
-  if (!again && !queue_.has_unsent()) return std::nullopt;
-  if (in_flight == 0) answer_wait_ = now;  // the wait for the first acknowledgement starts here
-  if (again) {
-    CountSent(again, now);
-    return queue_.SentFrame(cursor_++);
+  ForgetAnswered();
+  if (sent_.size() >= window_batches_) return std::nullopt;
+  const bool again = cursor_ < queue_.unsent_sequence();
+  if (!again) {
+    if (!queue_.has_unsent()) return std::nullopt;
+    // One batch may always be on its way, whatever its size.
+    if (!sent_.empty() && queue_.sent_bytes() >= options_.window_bytes) return std::nullopt;
   }
-  // One batch may always be on its way, whatever its size.
-  if (in_flight > 0 && queue_.sent_bytes() >= options_.window_bytes) return std::nullopt;
-  CountSent(again, now);
-  ++cursor_;
-  return queue_.TakeUnsent();
-}
-
-void Session::CountSent(bool again, SteadyTime now) {
+  if (sent_.empty()) answer_wait_ = now;  // the wait for the first acknowledgement starts here
+  const OutgoingBatch batch = again ? queue_.Sent(cursor_) : queue_.TakeUnsent();
+  sent_.push_back({batch.sequence, now});
+  cursor_ = batch.sequence + 1;
   ++statistics_.batches_sent;
   if (again) ++statistics_.batches_again;
-  sent_at_[cursor_ % sent_at_.size()] = now;
+  return batch.frame;
 }
 
-/// Those of the batches from `first` to `last` that were sent on this connection.
-void Session::CountAcknowledged(std::uint64_t first, std::uint64_t last, SteadyTime now) {
-  for (std::uint64_t sequence = first; sequence <= last && sequence < cursor_; ++sequence) {
+std::uint64_t Session::unanswered() const {
+  return static_cast<std::uint64_t>(
+      std::count_if(sent_.begin(), sent_.end(),
+                    [this](const Sent& sent) { return sent.sequence >= queue_.first_sequence(); }));
+}
+
+/// Those up to `sequence` that were sent on this connection.
+void Session::CountAcknowledged(std::uint64_t sequence, SteadyTime now) {
+  for (; !sent_.empty() && sent_.front().sequence <= sequence; sent_.pop_front()) {
     statistics_.ack_latency.Observe(
-        std::chrono::duration<double>(now - sent_at_[sequence % sent_at_.size()]).count());
+        std::chrono::duration<double>(now - sent_.front().time).count());
   }
+}
+
+/// Those that were rejected, or of which the queue knows by other means.
+void Session::ForgetAnswered() {
+  while (!sent_.empty() && sent_.front().sequence < queue_.first_sequence()) sent_.pop_front();
 }
 
 Session::Actions Session::OnWelcome(std::string_view payload, SteadyTime now) {
@@ -187,14 +193,13 @@ Session::Actions Session::OnWelcome(std::string_view payload, SteadyTime now) {
   if (welcome->next_sequence > 0 && !queue_.Acknowledge(welcome->next_sequence - 1)) {
     return CloseWith(Close::Kind::kProtocol,
                      Join("the collector expects batch ", welcome->next_sequence,
-                          ", the next one is ", queue_.next_sequence()));
+                          ", the next one is ", queue_.unsent_sequence()));
   }
   cursor_ = queue_.first_sequence();
   window_batches_ = options_.window_batches;
   if (welcome->max_unacknowledged_batches != 0) {
     window_batches_ = std::min(window_batches_, welcome->max_unacknowledged_batches);
   }
-  sent_at_.resize(window_batches_);
   state_ = State::kStreaming;
   welcomed_ = true;
   last_progress_ = answer_wait_ = now;
@@ -206,14 +211,13 @@ Session::Actions Session::OnWelcome(std::string_view payload, SteadyTime now) {
 Session::Actions Session::OnAck(std::string_view payload, SteadyTime now) {
   auto ack = wire::DecodeAck(payload);
   if (!ack) return CloseWith(Close::Kind::kProtocol, ack.error().message());
-  const std::uint64_t first = queue_.first_sequence();
-  if (ack->sequence < first) return {};  // a repetition
+  if (ack->sequence < queue_.first_sequence()) return {};  // a repetition
   // One sent on an earlier connection may become durable while it is being sent again.
   if (!queue_.Acknowledge(ack->sequence)) {
     return CloseWith(Close::Kind::kProtocol, Join("the collector acknowledged batch ",
                                                   ack->sequence, ", which was never sent"));
   }
-  CountAcknowledged(first, ack->sequence, now);
+  CountAcknowledged(ack->sequence, now);
   NoteAnswer(now);
   return CloseIfDrained();
 }

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -120,9 +121,7 @@ class Session {
   /// When batches last became durable, or the welcome came.
   SteadyTime last_progress() const { return last_progress_; }
   /// How many batches were sent on this connection and have no answer.
-  std::uint64_t unanswered() const {
-    return cursor_ > queue_.first_sequence() ? cursor_ - queue_.first_sequence() : 0;
-  }
+  std::uint64_t unanswered() const;
 
  private:
   enum class State { kConnecting, kAwaitingWelcome, kStreaming, kDraining, kClosed };
@@ -137,9 +136,16 @@ class Session {
   void NoteAnswer(SteadyTime now);
   std::optional<std::string> Overdue(SteadyTime now) const;
   SteadyTime ack_deadline() const;
-  void CountSent(bool again, SteadyTime now);
-  void CountAcknowledged(std::uint64_t first, std::uint64_t last, SteadyTime now);
-  bool awaiting_ack() const { return unanswered() > 0; }
+  struct Sent {
+    std::uint64_t sequence;
+    SteadyTime time;
+  };
+
+  void CountAcknowledged(std::uint64_t sequence, SteadyTime now);
+  void ForgetAnswered();
+  bool awaiting_ack() const {
+    return !sent_.empty() && sent_.back().sequence >= queue_.first_sequence();
+  }
 
   Queue& queue_;
   SessionOptions options_;
@@ -147,9 +153,9 @@ class Session {
   State state_ = State::kConnecting;
   bool welcomed_ = false;
   bool answered_ = false;
-  std::uint64_t cursor_ = 1;  // the next batch to send on this connection
+  std::uint64_t cursor_ = 1;  // where the next batch to send on this connection begins
   std::uint32_t window_batches_ = 0;
-  std::vector<SteadyTime> sent_at_;  // of the batches in the window, by sequence modulo its size
+  std::deque<Sent> sent_;  // on this connection and, as far as was looked, without answer
   SteadyTime opened_{};
   SteadyTime last_heard_{};
   SteadyTime last_progress_{};

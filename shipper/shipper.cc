@@ -41,7 +41,7 @@ void Shipper::Start(std::string metrics_address) {
 
 void Shipper::Flush(std::function<void()> on_flushed) {
   on_flushed_ = std::move(on_flushed);
-  if (!batcher_.empty() || limited_deadline_) Seal();
+  if (!batcher_.empty() || queue_.has_marks()) Seal();
   if (sender_ && !queue_.empty()) sender_->Hurry();
   CheckFlushed();
 }
@@ -80,17 +80,17 @@ void Shipper::CountLimited() {
   const Totals lines = batcher_.TakeLimited();
   if (LinesOf(lines) == 0) return;
   queue_.CountDropped(DropReason::kRateLimit, lines);
-  for (std::size_t i = 0; i < kOutputs; ++i) {
-    limited_[i].lines += lines[i].lines;
-    limited_[i].bytes += lines[i].bytes;
-    limited_[i].last_time_ns = std::max(limited_[i].last_time_ns, lines[i].last_time_ns);
-  }
-  if (!limited_deadline_) limited_deadline_ = clock_.Steady() + batch_age_;
+  if (sender_) queue_.Mark(DropReason::kRateLimit, lines);
 }
 
 /// Seals a batch that is full or old enough; else makes sure that the timer is set for its age.
 void Shipper::SealIfDue() {
-  auto deadline = batcher_.deadline() ? batcher_.deadline() : limited_deadline_;
+  if (!queue_.has_marks()) {
+    marks_deadline_.reset();
+  } else if (!marks_deadline_) {
+    marks_deadline_ = clock_.Steady() + batch_age_;
+  }
+  auto deadline = batcher_.deadline() ? batcher_.deadline() : marks_deadline_;
   if (!deadline) return;
   auto left = *deadline - clock_.Steady();
   if (batcher_.full() || left <= left.zero() || on_flushed_) {
@@ -102,13 +102,9 @@ void Shipper::SealIfDue() {
 
 void Shipper::Seal() {
   seal_timer_.Stop();
-  limited_deadline_.reset();
-  const Totals limited = std::exchange(limited_, {});
+  marks_deadline_.reset();
   if (batcher_.empty()) {
-    // Nothing but a marker to send.
-    if (!sender_) return;
-    queue_.Mark(DropReason::kRateLimit, limited);
-    sender_->OnQueued();
+    if (queue_.has_marks()) SealMarks();
     return;
   }
   Batcher::Content content = batcher_.Seal();
@@ -117,18 +113,33 @@ void Shipper::Seal() {
     return;
   }
   wire::BatchHeader header;
+  header.sequence = queue_.next_sequence();
   header.base_monotonic_ns = content.base_monotonic_ns;
+  header.gaps = queue_.TakeMarks();
   header.stdout_lines_before = content.lines_before[IndexOf(wire::Output::kStdout)];
   header.stderr_lines_before = content.lines_before[IndexOf(wire::Output::kStderr)];
-  const wire::BatchView batch =
-      encoder_.Encode(header, content.columns, content.lines, content.lines_bytes);
+  batch_raw_bytes_.Observe(static_cast<double>(content.lines_bytes));
+  PushSealed(encoder_.Encode(header, content.columns, content.lines, content.lines_bytes),
+             content.totals, content.first_entry);
+}
+
+/// A batch without lines, for the markers that no other came to carry.
+void Shipper::SealMarks() {
+  wire::BatchView batch;
+  batch.header.sequence = queue_.next_sequence();
+  batch.header.gaps = queue_.TakeMarks();
+  batch.base_time_ns = NanosecondsOf(clock_.Now());
+  PushSealed(batch, {}, clock_.Steady());
+}
+
+void Shipper::PushSealed(const wire::BatchView& batch, const Totals& totals,
+                         SteadyTime first_entry) {
   // Before and not after, so that memory never holds both.
   queue_.MakeRoom(wire::MaxFrameBytes(batch));
   std::string frame;
   wire::AppendBatchFrame(frame, batch);
-  batch_raw_bytes_.Observe(static_cast<double>(content.lines_bytes));
-  batch_wire_bytes_.Observe(static_cast<double>(frame.size()));
-  queue_.Push({std::move(frame), content.totals, content.first_entry, limited});
+  if (batch.entries != 0) batch_wire_bytes_.Observe(static_cast<double>(frame.size()));
+  queue_.Push({std::move(frame), batch.header.sequence, totals, first_entry, batch.header.gaps});
   had_room_ = queue_.has_room();
   sender_->OnQueued();
 }
@@ -136,6 +147,7 @@ void Shipper::Seal() {
 void Shipper::OnProgress() {
   const bool has_room = queue_.has_room();
   if (has_room && !std::exchange(had_room_, has_room) && on_room) on_room();
+  SealIfDue();  // a rejected batch has left a marker
   CheckFlushed();
 }
 

@@ -81,6 +81,8 @@ class Shipper {
   void CountLimited();
   void SealIfDue();
   void Seal();
+  void SealMarks();
+  void PushSealed(const wire::BatchView& batch, const Totals& totals, SteadyTime first_entry);
   void OnProgress();
   void CheckFlushed();
 
@@ -94,8 +96,7 @@ class Shipper {
   net::Timer flushed_timer_;
   std::unique_ptr<Sender> sender_;
   std::function<void()> on_flushed_;
-  Totals limited_{};  // left out since the last batch, counted, and not marked yet
-  std::optional<SteadyTime> limited_deadline_;
+  std::optional<SteadyTime> marks_deadline_;  // of gap markers that wait for a batch
   std::chrono::nanoseconds batch_age_;
   bool had_room_ = true;
 };

@@ -1,6 +1,7 @@
 #include "collector/ingest/agent_session.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "protocol/base/secret.h"
@@ -145,6 +146,7 @@ void AgentSession::OnBatch(std::string_view payload, Actions& actions) {
   ReceivedBatch batch;
   auto view = wire::DecodeBatch(payload);
   if (view) {
+    batch.first_sequence = view->header.first();
     batch.sequence = view->header.sequence;
     batch.entries = view->entries;
     batch.raw_bytes = view->raw_bytes;
@@ -152,7 +154,7 @@ void AgentSession::OnBatch(std::string_view payload, Actions& actions) {
   } else {
     // The frame's checksum held, so these are the bytes that were sent, and sending them again
     // would not help: this is the expected batch, to be rejected.
-    batch.sequence = expected_;
+    batch.first_sequence = batch.sequence = expected_;
     batch.memory_bytes = payload.size();
     batch.malformed = view.error().message();
   }
@@ -163,12 +165,20 @@ void AgentSession::OnBatch(std::string_view payload, Actions& actions) {
     }
     return;
   }
-  if (batch.sequence > expected_) {
-    return SayGoodbye(Join("batch ", batch.sequence, " came where ", expected_, " was expected"),
-                      /*retry=*/true, actions);
+  if (batch.first_sequence > expected_) {
+    return SayGoodbye(
+        Join("batch ", batch.first_sequence, " came where ", expected_, " was expected"),
+        /*retry=*/true, actions);
   }
+  if (batch.sequence == std::numeric_limits<std::uint64_t>::max()) {
+    return TurnAway(RefuseReason::kProtocol, "a batch that none could follow", /*retry=*/false,
+                    actions);
+  }
+  // The part of a range that is durable already is not waited for again.
+  batch.first_sequence = expected_;
+  if (batch.first_sequence != batch.sequence) ranges_[batch.sequence] = batch.first_sequence;
   batch.payload = payload;
-  ++expected_;
+  expected_ = batch.sequence + 1;
   actions.push_back(action::StoreBatch{std::move(batch)});
 }
 
@@ -202,8 +212,9 @@ Actions AgentSession::OnResults(const std::vector<BatchResult>& results) {
         break;
     }
   }
-  for (auto next = finished_.begin(); next != finished_.end() && next->first == durable_ + 1;
-       next = finished_.erase(next)) {
+  for (; NextIsFinished(); finished_.erase(finished_.begin())) {
+    const auto next = finished_.begin();
+    ranges_.erase(next->first);
     if (!next->second.empty()) {
       // The agent has to hear of the rejection before an ack that covers it.
       Acknowledge(actions);
@@ -223,6 +234,14 @@ Actions AgentSession::OnResults(const std::vector<BatchResult>& results) {
     SayGoodbye(refused->reason, /*retry=*/true, actions);
   }
   return actions;
+}
+
+/// Whether the batch after the last durable one is; it may stand for a range.
+bool AgentSession::NextIsFinished() const {
+  if (finished_.empty()) return false;
+  const std::uint64_t sequence = finished_.begin()->first;
+  const auto range = ranges_.find(sequence);
+  return (range == ranges_.end() ? sequence : range->second) == durable_ + 1;
 }
 
 void AgentSession::Acknowledge(Actions& actions) {

@@ -34,8 +34,9 @@ struct SessionOptions {
 
 /// A batch as it arrived, numbered and still compressed.
 struct ReceivedBatch {
-  std::uint64_t sequence = 0;
-  std::uint64_t entries = 0;  // as its header says; 0 when that cannot be read
+  std::uint64_t first_sequence = 0;  // stands for all from here
+  std::uint64_t sequence = 0;        // to here
+  std::uint64_t entries = 0;         // as its header says; 0 when that cannot be read
   std::uint64_t raw_bytes = 0;
   std::uint64_t memory_bytes = 0;  // what it takes until it is durable
   std::string payload;
@@ -100,10 +101,11 @@ using Actions = std::vector<Action>;
 /// to answer, holds no socket and no clock. The driver reports events and performs the returned
 /// actions in order. Loop thread only.
 ///
-/// Batches are accepted in unbroken sequence. An ack names the highest sequence up to which all are
-/// durable, one ack for all results that arrive together. A batch that can never be stored is
-/// rejected, one that cannot be stored now ends the connection: the agent comes back and resumes at
-/// the Welcome's next_sequence, so there is one way to go back and it is always exercised.
+/// Batches are accepted in unbroken sequence; one may stand for a range of sequences. An ack names
+/// the highest sequence up to which all are durable, one ack for all results that arrive together.
+/// A batch that can never be stored is rejected, one that cannot be stored now ends the connection:
+/// the agent comes back and resumes at the Welcome's next_sequence, so there is one way to go back
+/// and it is always exercised.
 class AgentSession {
  public:
   AgentSession(SessionOptions options, SteadyTime now);
@@ -128,6 +130,7 @@ class AgentSession {
   void OnHello(std::string_view payload, Actions& actions);
   void OnBatch(std::string_view payload, Actions& actions);
   void OnMetrics(std::string_view payload, Actions& actions);
+  bool NextIsFinished() const;
   void Acknowledge(Actions& actions);
   void TurnAway(collector::RefuseReason reason, std::string text, bool retry, Actions& actions);
   void SayGoodbye(std::string reason, bool retry, Actions& actions);
@@ -144,6 +147,7 @@ class AgentSession {
   std::uint64_t durable_ = 0;     // all up to here are
   std::uint64_t acknowledged_ = 0;
   std::map<std::uint64_t, std::string> finished_;  // beyond durable_; with the reason if rejected
+  std::map<std::uint64_t, std::uint64_t> ranges_;  // last to first of those that are not one batch
 };
 
 }  // namespace dunlin::ingest

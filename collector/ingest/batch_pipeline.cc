@@ -80,7 +80,8 @@ class BatchIntake : public std::enable_shared_from_this<BatchIntake> {
   void Store(const std::shared_ptr<const Sender>& sender, TimedBatch timed) {
     ReceivedBatch& batch = timed.batch;
     store::AppendRequest request;
-    request.id = store::BatchId{sender->agent, sender->boot, batch.sequence, sender->first_held};
+    request.id = store::BatchId{sender->agent, sender->boot, batch.sequence, sender->first_held,
+                                batch.first_sequence};
     std::string malformed = batch.malformed;
     if (malformed.empty()) malformed = Decode(*sender, batch, request);
     if (!malformed.empty()) MakeEmpty(request);

@@ -67,6 +67,11 @@ struct BatchHeader {
   /// Entries of each output captured in this boot before the batch, whether or not they arrived.
   std::uint64_t stdout_lines_before = 0;
   std::uint64_t stderr_lines_before = 0;
+  /// Without entries: this batch stands for all of first_sequence..sequence, which were given up
+  /// before they were sent. 0: for `sequence` alone.
+  std::uint64_t first_sequence = 0;
+
+  std::uint64_t first() const { return first_sequence == 0 ? sequence : first_sequence; }
   friend bool operator==(const BatchHeader&, const BatchHeader&) = default;
 };
 
@@ -84,9 +89,8 @@ struct BatchView {
 /// Errors: kCorruption.
 Result<BatchView> DecodeBatch(std::string_view payload);
 
-/// Appends a whole kBatch frame around content that is compressed already: how a sender gives a
-/// sealed batch its sequence and gaps when it is first sent. An empty batch (no entries, empty
-/// content) only carries gaps.
+/// Appends a whole kBatch frame around content that is compressed already. An empty batch (no
+/// entries, empty content) only carries gaps.
 void AppendBatchFrame(std::string& out, const BatchView& batch);
 /// No frame of this batch is longer.
 std::size_t MaxFrameBytes(const BatchView& batch);

@@ -198,6 +198,9 @@ Result<BatchView> DecodeBatch(std::string_view payload) {
       case batch_field::kStderrLinesBefore:
         fields.Read(batch.header.stderr_lines_before);
         break;
+      case batch_field::kFirstSequence:
+        fields.Read(batch.header.first_sequence);
+        break;
       case batch_field::kGaps:
         if (!ReadGap(fields, batch.header.gaps.emplace_back())) {
           return Malformed("a gap is malformed");
@@ -218,6 +221,12 @@ Result<BatchView> DecodeBatch(std::string_view payload) {
   // Each entry has its bytes and a newline in the content.
   if (entries > content_bytes || batch.raw_bytes > content_bytes - entries) {
     return Malformed("it claims more entries than its content can hold");
+  }
+  if (batch.header.first() > batch.header.sequence) {
+    return Malformed("its first sequence is behind its last");
+  }
+  if (batch.header.first() != batch.header.sequence && entries != 0) {
+    return Malformed("it has entries and stands for more than one sequence");
   }
   batch.base_time_ns = static_cast<std::int64_t>(base_time);
   batch.entries = static_cast<std::uint32_t>(entries);

@@ -40,7 +40,7 @@ class Scratch {
 };
 
 /// All fields of a batch but its content and gaps: a tag and a number each.
-constexpr std::size_t kMostFieldsBytes = 9 * (1 + kMaxVarintBytes);
+constexpr std::size_t kMostFieldsBytes = 10 * (1 + kMaxVarintBytes);
 constexpr std::size_t kMostGapBytes = 2 + 5 * (1 + kMaxVarintBytes);
 
 char* StoreColumnHeader(char* out, std::uint32_t field, std::size_t size) {
@@ -129,6 +129,7 @@ void AppendBatchFrame(std::string& out, const BatchView& batch) {
   }
   PutVarint(out, batch_field::kStdoutLinesBefore, batch.header.stdout_lines_before);
   PutVarint(out, batch_field::kStderrLinesBefore, batch.header.stderr_lines_before);
+  PutVarint(out, batch_field::kFirstSequence, batch.header.first_sequence);
   EndFrame(out, begin, FrameType::kBatch);
 }
 

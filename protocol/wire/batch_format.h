@@ -17,6 +17,7 @@ inline constexpr std::uint32_t kContent = 7;
 inline constexpr std::uint32_t kGaps = 8;
 inline constexpr std::uint32_t kStdoutLinesBefore = 9;
 inline constexpr std::uint32_t kStderrLinesBefore = 10;
+inline constexpr std::uint32_t kFirstSequence = 11;
 }  // namespace batch_field
 
 namespace columns_field {

@@ -38,7 +38,10 @@ class Driver {
     }
     static wire::BatchEncoder encoder;
     SealedBatch batch;
-    batch.frame = testing::BatchFrame(encoder, {}, columns);
+    wire::BatchHeader header;
+    header.sequence = batch.sequence = queue_.next_sequence();
+    header.gaps = batch.gaps = queue_.TakeMarks();
+    batch.frame = testing::BatchFrame(encoder, header, columns);
     batch.totals[0] = {lines, std::uint64_t{lines} * bytes, lines};
     captured_ += lines;
     queue_.Push(std::move(batch));

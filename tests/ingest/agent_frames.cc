@@ -70,6 +70,16 @@ std::string BatchFrame(std::uint64_t sequence, const std::vector<std::string>& l
   return testing::BatchFrame(header, columns);
 }
 
+std::string RangeFrame(std::uint64_t first, std::uint64_t last) {
+  wire::BatchView batch;
+  batch.header.sequence = last;
+  batch.header.first_sequence = first;
+  batch.header.gaps = {{1'735'689'600'000'000'000, wire::Output::kStdout, 5, 50, "mem_full"}};
+  std::string out;
+  wire::AppendBatchFrame(out, batch);
+  return out;
+}
+
 std::string MalformedBatchFrame() {
   std::string out;
   wire::AppendFrame(out, wire::FrameType::kBatch, "\xFF\xFF\xFF\xFF");

@@ -17,6 +17,8 @@ std::string PrefaceAndHello(const wire::Hello& hello);
 /// A batch of stdout lines, the first at `time_ns`.
 std::string BatchFrame(std::uint64_t sequence, const std::vector<std::string>& lines,
                        std::int64_t time_ns = 1'735'689'600'000'000'000);
+/// A batch without lines that stands for `first` to `last`.
+std::string RangeFrame(std::uint64_t first, std::uint64_t last);
 /// A frame that is whole while its batch is not.
 std::string MalformedBatchFrame();
 

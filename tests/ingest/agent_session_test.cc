@@ -287,5 +287,47 @@ TEST_CASE("a stopping collector and a newer connection say goodbye", "[ingest][s
   CHECK(agent.session().closed());
 }
 
+TEST_CASE("a batch may stand for a range that holds the one expected", "[ingest][session]") {
+  Conversation agent;
+  agent.Open();
+  CHECK(agent.Send(BatchFrame(1, {"a"})) == Words{"store 1"});
+  CHECK(agent.Send(RangeFrame(2, 7)) == Words{"store 7"});
+  CHECK(agent.Send(BatchFrame(8, {"b"})) == Words{"store 8"});
+  SECTION("and is acknowledged with it") {
+    CHECK(agent.Result({Durable(7), Durable(8)}).empty());
+    CHECK(agent.Result({Durable(1)}) == Words{"ack 8"});
+  }
+  SECTION("or rejected") {
+    CHECK(agent.Result({Durable(1), Rejected(7), Durable(8)}) ==
+          Words{"ack 1", "reject 7: unreadable", "ack 8"});
+  }
+  SECTION("and is known when it comes again") {
+    CHECK(agent.Result({Durable(1), Durable(7), Durable(8)}) == Words{"ack 8"});
+    CHECK(agent.Send(RangeFrame(2, 7)) == Words{"ack 8"});
+    CHECK(agent.Send(RangeFrame(2, 8)) == Words{"ack 8"});
+  }
+}
+
+TEST_CASE("a range is not waited for where it is durable already", "[ingest][session]") {
+  Conversation agent;
+  agent.Open(4);
+  CHECK(agent.Send(RangeFrame(2, 6)) == Words{"store 6"});
+  CHECK(agent.Result({Durable(6)}) == Words{"ack 6"});
+}
+
+TEST_CASE("a range behind what is expected is an error", "[ingest][session]") {
+  Conversation agent;
+  agent.Open(2);
+  CHECK(agent.Send(RangeFrame(3, 6)) ==
+        Words{"goodbye: batch 3 came where 2 was expected (retry)", "close"});
+}
+
+TEST_CASE("a range to the end of all sequences is refused", "[ingest][session]") {
+  Conversation agent;
+  agent.Open();
+  CHECK(agent.Send(RangeFrame(1, ~std::uint64_t{0})) ==
+        Words{"refuse protocol", "goodbye: a batch that none could follow (final)", "close"});
+}
+
 }  // namespace
 }  // namespace dunlin::ingest

@@ -15,12 +15,19 @@ struct Model {
   std::uint64_t acknowledged = 0;
   std::uint64_t rejected = 0;
   struct Sent {
+    std::uint64_t sequence;  // the last it stands for
     std::uint64_t lines;
     bool rejected = false;
   };
-  std::deque<Sent> sent;  // the oldest has the queue's first sequence
+  std::deque<Sent> sent;
   void Settle() {
     while (!sent.empty() && sent.front().rejected) sent.pop_front();
+  }
+  Sent& Holding(std::uint64_t sequence) {
+    for (Sent& one : sent) {
+      if (one.sequence >= sequence) return one;
+    }
+    return sent.back();
   }
 };
 
@@ -40,14 +47,17 @@ TEST_CASE("lines in the queue are conserved whatever is sent, acknowledged, reje
     switch (below(when_full == WhenFull::kBlock && !queue.has_room() ? 5 : 8)) {
       case 0:
       case 1:
-        if (queue.has_unsent()) model.sent.push_back({LinesIn(queue.TakeUnsent())});
+        if (queue.has_unsent()) {
+          const OutgoingBatch batch = queue.TakeUnsent();
+          model.sent.push_back({batch.sequence, LinesIn(batch.frame)});
+        }
         break;
       case 2: {  // an acknowledgement, possibly a repetition or of what was never sent
         const std::uint64_t first = queue.first_sequence();
         const std::uint64_t sequence = first - 1 + below(4);
-        const bool known = sequence < queue.next_sequence();
+        const bool known = sequence < queue.unsent_sequence();
         CHECK(queue.Acknowledge(sequence) == known);
-        for (std::uint64_t s = first; known && s <= sequence; ++s) {
+        while (known && !model.sent.empty() && model.sent.front().sequence <= sequence) {
           if (!model.sent.front().rejected) model.acknowledged += model.sent.front().lines;
           model.sent.pop_front();
         }
@@ -57,10 +67,10 @@ TEST_CASE("lines in the queue are conserved whatever is sent, acknowledged, reje
       case 3: {  // a rejection, possibly of what is rejected already or was never sent
         const std::uint64_t first = queue.first_sequence();
         const std::uint64_t sequence = first + below(4);
-        const bool known = sequence < queue.next_sequence();
+        const bool known = sequence < queue.unsent_sequence();
         CHECK(queue.Reject(sequence) == known);
         if (!known) break;
-        Model::Sent& sent = model.sent[sequence - first];
+        Model::Sent& sent = model.Holding(sequence);
         if (!sent.rejected) model.rejected += sent.lines;
         sent.rejected = true;
         model.Settle();
@@ -77,7 +87,7 @@ TEST_CASE("lines in the queue are conserved whatever is sent, acknowledged, reje
         break;
       default: {
         const std::uint64_t lines = 1 + below(9);
-        queue.Push(MakeBatch(lines, 1 + below(80), OutputAt(below(2))));
+        PushBatch(queue, lines, 1 + below(80), OutputAt(below(2)));
         model.captured += lines;
       }
     }
@@ -87,7 +97,8 @@ TEST_CASE("lines in the queue are conserved whatever is sent, acknowledged, reje
     REQUIRE(queue.dropped()[static_cast<std::size_t>(DropReason::kRejected)].lines ==
             model.rejected);
     REQUIRE(model.captured == queue.acknowledged_lines() + queue.lines() + dropped);
-    REQUIRE(queue.next_sequence() - queue.first_sequence() == model.sent.size());
+    REQUIRE(queue.unsent_sequence() ==
+            (model.sent.empty() ? queue.first_sequence() : model.sent.back().sequence + 1));
   }
   queue.DropAll(DropReason::kShutdown);
   std::uint64_t dropped = 0;

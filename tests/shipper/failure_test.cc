@@ -41,7 +41,7 @@ TEST_CASE("never an acknowledgement: memory keeps to its limit, and what is drop
   std::uint64_t pushed = 0;
   std::size_t most = 0;
   for (int round = 0; round < 20; ++round) {
-    for (int i = 0; i < 10; ++i) pair.queue->Push(MakeBatch(50, 200));
+    for (int i = 0; i < 10; ++i) PushBatch(*pair.queue, 50, 200);
     pushed += 500;
     pair.sender->OnQueued();
     most = std::max(most, pair.queue->bytes());
@@ -190,7 +190,7 @@ TEST_CASE("a collector that stops reading is left after the write time-out, howe
   pair.Run([&] { return pair.sender->connected(); });
   relay.silent = true;
   // More than the kernel holds for a window this small.
-  for (int i = 0; i < 60; ++i) pair.queue->Push(MakeBatch(300, 200));
+  for (int i = 0; i < 60; ++i) PushBatch(*pair.queue, 300, 200);
   pair.sender->OnQueued();
   std::string ping;
   wire::AppendFrame(ping, FrameType::kPing, wire::Encode(wire::Ping{1}));
@@ -252,7 +252,7 @@ TEST_CASE("through a tiny receive window everything arrives, slowly", "[shipper]
   pair.Make({relay.address()});
   pair.Start();
   // One batch that takes more than the time-out by itself.
-  pair.queue->Push(MakeBatch(8000, 200));
+  PushBatch(*pair.queue, 8000, 200);
   pair.Push(2);
   const SteadyTime begin = SystemClock().Steady();
   pair.RunToEmpty();

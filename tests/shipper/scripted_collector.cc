@@ -164,8 +164,8 @@ void ScriptedCollector::OnBatch(Peer& peer, std::string_view payload) {
     if (on_batch && on_batch(arrivals.back())) return;
   }
   if (peer.gone || !keep) return;
-  if (sequence > durable_ + 1) failed_ = true;  // a hole
-  if (sequence == durable_ + 1) {
+  if (view->header.first() > durable_ + 1) failed_ = true;  // a hole
+  if (view->header.first() <= durable_ + 1 && sequence > durable_) {
     durable_ = sequence;
     durable_lines_ += view->entries;
     gaps.insert(gaps.end(), view->header.gaps.begin(), view->header.gaps.end());

@@ -17,7 +17,7 @@ namespace dunlin::shipper {
 /// A sealed batch of `lines` lines on `output`, each of `line_bytes` bytes.
 inline SealedBatch MakeBatch(std::uint64_t lines, std::size_t line_bytes = 10,
                              wire::Output output = wire::Output::kStdout,
-                             std::int64_t time_ns = 1000) {
+                             std::int64_t time_ns = 1000, std::uint64_t sequence = 1) {
   wire::Columns columns;
   columns.runs.push_back({output, static_cast<std::uint32_t>(lines), time_ns});
   std::uint64_t state = lines * 31 + line_bytes;
@@ -32,7 +32,9 @@ inline SealedBatch MakeBatch(std::uint64_t lines, std::size_t line_bytes = 10,
   }
   SealedBatch batch;
   static wire::BatchEncoder encoder;
-  batch.frame = testing::BatchFrame(encoder, {}, columns);
+  wire::BatchHeader header;
+  header.sequence = batch.sequence = sequence;
+  batch.frame = testing::BatchFrame(encoder, header, columns);
   batch.totals[IndexOf(output)] = {lines, lines * line_bytes,
                                    time_ns + static_cast<std::int64_t>(lines) - 1};
   return batch;
@@ -50,6 +52,20 @@ inline wire::BatchView DecodeFrame(std::string_view frame) {
   auto batch = wire::DecodeBatch(frame.substr(wire::kFrameHeaderBytes));
   REQUIRE(batch);
   return *batch;
+}
+
+/// The same as the next batch of `queue`, with the markers that wait for one.
+inline void PushBatch(Queue& queue, std::uint64_t lines, std::size_t line_bytes = 10,
+                      wire::Output output = wire::Output::kStdout, std::int64_t time_ns = 1000) {
+  SealedBatch batch = MakeBatch(lines, line_bytes, output, time_ns, queue.next_sequence());
+  if (queue.has_marks()) {
+    wire::BatchView view = DecodeFrame(batch.frame);
+    view.header.gaps = batch.gaps = queue.TakeMarks();
+    std::string frame;
+    wire::AppendBatchFrame(frame, view);
+    batch.frame = std::move(frame);
+  }
+  queue.Push(std::move(batch));
 }
 
 }  // namespace dunlin::shipper

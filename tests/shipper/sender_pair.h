@@ -41,12 +41,12 @@ struct Pair {
   void Start() { sender->Start("10.1.2.3:18888"); }
 
   void Push(int batches, std::uint64_t lines = 3) {
-    for (int i = 0; i < batches; ++i) queue->Push(MakeBatch(lines));
+    for (int i = 0; i < batches; ++i) PushBatch(*queue, lines);
     sender->OnQueued();
   }
   void Run(const std::function<bool()>& done) { testing::RunUntil(loop, done); }
   void RunToEmpty() {
-    Run([&] { return queue->empty(); });
+    Run([&] { return queue->batches() == 0; });
   }
   std::uint64_t Errors(SendErrorKind kind) const {
     return sender->statistics().errors[static_cast<std::size_t>(kind)];

@@ -193,7 +193,7 @@ TEST_CASE("a collector that does not read costs bounded memory and is left", "[s
   pair.Start();
   pair.Run([&] { return pair.sender->connected(); });
   pair.collector.StopReading();
-  for (int i = 0; i < 60; ++i) pair.queue->Push(MakeBatch(300, 200));
+  for (int i = 0; i < 60; ++i) PushBatch(*pair.queue, 300, 200);
   pair.sender->OnQueued();
   pair.Run([&] { return pair.Errors(SendErrorKind::kTimeout) >= 1; });
   pair.RunToEmpty();

@@ -19,7 +19,8 @@ using Kind = Session::Close::Kind;
 /// A session with its queue, and the verbs of a collector.
 class Line {
  public:
-  explicit Line(SessionOptions options = {}) : session(queue, options, statistics) {
+  explicit Line(SessionOptions options = {}, QueueOptions queue_options = {})
+      : queue(queue_options), session(queue, options, statistics) {
     CHECK(session.OnConnected(clock.Steady()) == Actions{Session::SendHello{}});
   }
 
@@ -36,7 +37,7 @@ class Line {
   }
   Actions Ack(std::uint64_t sequence) { return Receive(FrameType::kAck, wire::Ack{sequence}); }
   void Push(int batches) {
-    for (int i = 0; i < batches; ++i) queue.Push(MakeBatch(1));
+    for (int i = 0; i < batches; ++i) PushBatch(queue, 1);
   }
   /// The sequences that may be sent now.
   std::vector<std::uint64_t> Send() {
@@ -127,6 +128,45 @@ TEST_CASE("another protocol version is refused", "[shipper][session]") {
   CHECK(ClosedWith(line.Receive(FrameType::kWelcome, welcome)) == Kind::kRefused);
 }
 
+TEST_CASE("one batch may stand for many sequences, on the way and in the window",
+          "[shipper][session]") {
+  SessionOptions options;
+  options.window_batches = 2;
+  Line line(options, {MakeBatch(1).frame.size() * 2});
+  line.Welcome();
+  line.Push(1);
+  CHECK(line.Send() == Sequences{1});
+  line.Push(9);  // room for one of them
+  CHECK(line.Send() == Sequences{9});
+  CHECK(line.session.unanswered() == 2);
+  CHECK(line.Ack(1).empty());
+  CHECK(line.session.unanswered() == 1);
+  CHECK(line.Send() == Sequences{10});
+  CHECK(line.Ack(10).empty());
+  CHECK(line.queue.acknowledged_lines() == 2);
+  CHECK(line.queue.empty());
+}
+
+TEST_CASE("a range is sent again as it was", "[shipper][session]") {
+  Line line({}, {MakeBatch(1).frame.size()});
+  line.Welcome();
+  line.Push(5);
+  CHECK(line.Send() == Sequences{4, 5});
+  line.Push(1);
+  Session other(line.queue, {}, line.statistics);
+  other.OnConnected(line.clock.Steady());
+  std::string payload = wire::Encode(wire::Welcome{});
+  other.OnFrame({FrameType::kWelcome, payload}, line.clock.Steady());
+  auto range = other.NextBatch(line.clock.Steady());
+  REQUIRE(range);
+  CHECK(DecodeFrame(*range).header.first_sequence == 1);
+  CHECK(DecodeFrame(*range).header.sequence == 4);
+  auto next = other.NextBatch(line.clock.Steady());
+  REQUIRE(next);
+  CHECK(DecodeFrame(*next).header.sequence == 5);
+  CHECK(line.statistics.batches_again == 2);
+}
+
 TEST_CASE("the window bounds what is not acknowledged", "[shipper][session]") {
   SessionOptions options;
   options.window_batches = 3;
@@ -153,7 +193,7 @@ TEST_CASE("the window bounds bytes, but lets one batch of any size pass", "[ship
   options.window_bytes = 5000;
   Line line(options);
   line.Welcome();
-  for (int i = 0; i < 4; ++i) line.queue.Push(MakeBatch(20, 1000));
+  for (int i = 0; i < 4; ++i) PushBatch(line.queue, 20, 1000);
   CHECK(line.Send() == Sequences{1});
   line.Ack(1);
   CHECK(line.Send() == Sequences{2});
@@ -250,7 +290,9 @@ TEST_CASE("a rejected batch is reported and the next ones follow", "[shipper][se
   CHECK(line.Receive(FrameType::kReject, wire::Reject{1, "again"}).empty());
   CHECK(line.Ack(2).empty());
   CHECK(line.queue.acknowledged_lines() == 1);
-  CHECK(line.Send() == Sequences{3});  // the gap
+  CHECK(line.queue.has_marks());
+  line.Push(1);
+  CHECK(line.Send() == Sequences{3});
   CHECK(ClosedWith(line.Receive(FrameType::kReject, wire::Reject{9, "?"})) == Kind::kProtocol);
 }
 

@@ -47,7 +47,10 @@ Sample RandomSample(RandomValues& random) {
       }
     }
   }
-  if (columns.empty()) columns.Clear();
+  if (columns.empty()) {
+    columns.Clear();
+    if (random.Flip()) sample.header.first_sequence = 1 + random.Below(sample.header.sequence);
+  }
   return sample;
 }
 
@@ -108,6 +111,7 @@ v1::Batch ToGenerated(const Sample& sample) {
   g.set_base_monotonic_ns(sample.header.base_monotonic_ns);
   g.set_stdout_lines_before(sample.header.stdout_lines_before);
   g.set_stderr_lines_before(sample.header.stderr_lines_before);
+  g.set_first_sequence(sample.header.first_sequence);
   for (const Gap& gap : sample.header.gaps) {
     v1::Gap* to = g.add_gaps();
     to->set_time_ns(gap.time_ns);
@@ -258,6 +262,24 @@ TEST_CASE("a batch may carry gaps and no entries", "[wire][batch]") {
   REQUIRE(view);
   CHECK(view->header == sample.header);
   CHECK(DecodeAll(payload)->empty());
+}
+
+TEST_CASE(
+    "only a batch without entries stands for a range, and not for one that ends before it begins",
+    "[wire][batch]") {
+  Sample range{{9, 0, {{5, Output::kStdout, 3, 400, "mem_full"}}}, {}};
+  range.header.first_sequence = 4;
+  auto view = DecodeBatch(EncodePayload(range));
+  REQUIRE(view);
+  CHECK(view->header.first() == 4);
+  CHECK(view->header.sequence == 9);
+  range.header.first_sequence = 10;
+  CHECK_FALSE(DecodeBatch(EncodePayload(range)));
+  Sample lines = SmallSample();
+  lines.header.first_sequence = lines.header.sequence;
+  CHECK(DecodeBatch(EncodePayload(lines)));
+  lines.header.first_sequence = lines.header.sequence - 1;
+  CHECK_FALSE(DecodeBatch(EncodePayload(lines)));
 }
 
 TEST_CASE("a line of 1 MiB that does not compress fits a frame", "[wire][batch]") {

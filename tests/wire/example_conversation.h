@@ -9,7 +9,8 @@
 
 namespace dunlin::wire {
 
-/// The conversation of docs/wire-format.md, "Example": the agent of one container sends two lines.
+/// The conversation of docs/wire-format.md, "Example": the agent of one container sends two lines,
+/// then a gap.
 inline Hello ExampleHello() {
   Hello hello;
   hello.agent_version = "0.1.0";
@@ -52,17 +53,29 @@ inline Columns ExampleColumns() {
   return columns;
 }
 
+/// Three batches later on that were dropped while there was no connection, in one.
+inline BatchView ExampleGap() {
+  BatchView batch;
+  batch.header.sequence = 4;
+  batch.header.first_sequence = 2;
+  batch.header.gaps = {{1'767'225'660'000'000'000, Output::kStdout, 300, 4096, "mem_full"}};
+  batch.base_time_ns = 1'767'225'660'000'000'000;
+  return batch;
+}
+
 /// What the agent sends, and what the collector answers.
 inline std::string ExampleFromAgent() {
   std::string bytes(kPreface);
   AppendFrame(bytes, FrameType::kHello, Encode(ExampleHello()));
-  return bytes + testing::BatchFrame(ExampleBatchHeader(), ExampleColumns());
+  bytes += testing::BatchFrame(ExampleBatchHeader(), ExampleColumns());
+  AppendBatchFrame(bytes, ExampleGap());
+  return bytes;
 }
 
 inline std::string ExampleFromCollector() {
   std::string bytes;
   AppendFrame(bytes, FrameType::kWelcome, Encode(ExampleWelcome()));
-  AppendFrame(bytes, FrameType::kAck, Encode(Ack{1}));
+  AppendFrame(bytes, FrameType::kAck, Encode(Ack{4}));
   return bytes;
 }
 

@@ -67,6 +67,11 @@ TEST_CASE("frames of version 1 stay readable", "[wire][golden]") {
   REQUIRE(BatchDecoder().Decode(*batch, columns));
   CHECK(columns == ExampleColumns());
   frame = from_agent.Next();
+  REQUIRE((frame && *frame));
+  batch = DecodeBatch((*frame)->payload);
+  REQUIRE(batch);
+  CHECK(batch->header == ExampleGap().header);
+  frame = from_agent.Next();
   REQUIRE(frame);
   CHECK_FALSE(*frame);
   CHECK(from_agent.buffered_bytes() == 0);
@@ -81,7 +86,7 @@ TEST_CASE("frames of version 1 stay readable", "[wire][golden]") {
   frame = from_collector.Next();
   REQUIRE((frame && *frame));
   CHECK((*frame)->type == FrameType::kAck);
-  CHECK(*DecodeAck((*frame)->payload) == Ack{1});
+  CHECK(*DecodeAck((*frame)->payload) == Ack{4});
 }
 
 }  // namespace

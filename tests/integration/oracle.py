@@ -31,10 +31,10 @@ from relay import Relay
 WRITER = harness.BIN.parent / "tests/dunlin_numbered_writer"
 AGENTS = 8
 SCRAPE_INTERVAL = 0.3
-# A sealed batch is on its way to the disk; a machine under load may take this long for it. Lines read longer before a kill
-# than this, beyond the batch age, are safe with a spool.
-SPOOL_DELAY = 6.0
-BATCH_AGE = 1.0
+# Lines that were read this long before a kill are safe with a spool: the batch age and time for the disk. What the machine
+# is short of CPU shows in this script's own delays, many of which are added.
+SPOOL_DELAY = 1.0 + 5.0
+DELAYS_ADDED = 10
 
 
 def progress(text):
@@ -191,14 +191,14 @@ class Life:
     def last(self):
         return self.history[-1][1] if self.history else Counters()
 
-    def hold_safe(self, spool_fine_since):
+    def hold_safe(self, spool_fine_since, spool_delay):
         """What a kill now must not take."""
         last = self.last()
         self.held_to_be_safe = last.acknowledged
         if spool_fine_since is None:
             return
         self.held_to_be_safe += last.spooled
-        before = time.monotonic() - BATCH_AGE - SPOOL_DELAY
+        before = time.monotonic() - spool_delay
         if spool_fine_since < before:
             for t, counters in self.history:
                 if t <= before:
@@ -251,6 +251,7 @@ class Oracle:
         self.data_disk = self.spool_disk = None
         self.spool_fine_since = time.monotonic() if options.spool else None
         self.collector_up = True
+        self.longest_delay = 0.0
 
     # Starting
 
@@ -335,7 +336,7 @@ class Oracle:
         life = writer.life
         if life.ended:
             return False
-        life.hold_safe(self.spool_fine_since)
+        life.hold_safe(self.spool_fine_since, SPOOL_DELAY + DELAYS_ADDED * self.longest_delay)
         life.kill()
         life.ended = "killed"
         later(self.chance.uniform(0, 1), lambda later, writer=writer: self.restart_agent(writer, later))
@@ -418,6 +419,7 @@ class Oracle:
                 if getattr(self, name)(later):
                     self.done_events[name] += 1
             if now - last_scrape >= SCRAPE_INTERVAL:
+                self.longest_delay = max(self.longest_delay, now - last_scrape - SCRAPE_INTERVAL) if last_scrape else 0.0
                 last_scrape = now
                 self.scrape_all()
             time.sleep(0.01)

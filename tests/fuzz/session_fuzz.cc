@@ -71,7 +71,7 @@ class Driver {
       auto view = wire::DecodeBatch(frame->substr(wire::kFrameHeaderBytes));
       Check(view.has_value(), "what is sent is a batch");
       const std::uint64_t sequence = view->header.sequence;
-      Check(!last_sent_ || sequence > *last_sent_, "batches go in order");
+      Check(!last_sent_ || view->header.first() == *last_sent_ + 1, "batches go in order");
       last_sent_ = sequence;
       auto [sent, first] = sent_.emplace(sequence, *frame);
       Check(first || sent->second == *frame, "what is sent again is the same");

@@ -1,5 +1,6 @@
 #include <string>
 
+#include "tests/net/ports.h"
 #include "tests/shipper/sender_pair.h"
 #include "tests/support/catch.h"
 
@@ -37,6 +38,21 @@ TEST_CASE("with several collectors the next one takes over", "[shipper][failover
   two.RunToEmpty();
   CHECK(two.second.durable_lines() == 9);
   CHECK(two.UsesSecond());
+}
+
+TEST_CASE("a collector whose host never answers costs one connect time-out",
+          "[shipper][failover]") {
+  Two two;
+  net::FullPort full;
+  two.options.connect_timeout = kShort;
+  two.options.return_interval = 1h;
+  two.Make({{"127.0.0.1", full.port}, two.second.address()});
+  two.Start();
+  two.Push(3);
+  two.RunToEmpty();
+  CHECK(two.Errors(SendErrorKind::kTimeout) >= 1);
+  CHECK(two.AllErrors() == two.Errors(SendErrorKind::kTimeout));
+  CHECK(two.second.durable_lines() == 9);
 }
 
 TEST_CASE("a collector that welcomes and takes no batch is left for the next one",

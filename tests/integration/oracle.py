@@ -7,6 +7,7 @@ marker or lay in what a kill may take (docs/agent.md), and what agents, markers,
 
 import argparse
 import base64
+import bisect
 import collections
 import contextlib
 import os
@@ -418,6 +419,9 @@ class Oracle:
                 name = events.pop(0)[1]
                 if getattr(self, name)(later):
                     self.done_events[name] += 1
+                elif name in ("kill_collector", "kill_agent"):
+                    # Whoever is dead cannot be killed: each kill counts.
+                    bisect.insort(events, (now + self.chance.uniform(0.2, 1), name))
             if now - last_scrape >= SCRAPE_INTERVAL:
                 self.longest_delay = max(self.longest_delay, now - last_scrape - SCRAPE_INTERVAL) if last_scrape else 0.0
                 last_scrape = now

@@ -196,27 +196,24 @@ class PosixFileSystemImpl final : public FileSystem {
   }
 
   Result<std::unique_ptr<FileLock>> Lock(const std::string& path) override {
-    int fd =
-        Uninterrupted([&] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640); });
-    if (fd < 0) return PathError(errno, "open lock file", path);
-    if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-      int error_number = errno;
-      char owner[32] = {};
-      ssize_t got = ::pread(fd, owner, sizeof owner - 1, 0);
-      ::close(fd);
-      if (error_number != EWOULDBLOCK) return PathError(error_number, "lock", path);
-      std::string message = Join("cannot lock ", path, ": another process uses this folder");
-      if (got > 0)
-        message += Join(" (process ", std::string_view(owner, static_cast<std::size_t>(got)), ")");
-      return Error(ErrorCode::kAlreadyExists, std::move(message));
+    // Whoever held it may have removed the file between our open and our flock: then this locks a
+    // file that nobody else will find, and the next one to come locks another.
+    for (int attempt = 0; attempt < 100; ++attempt) {
+      auto fd = LockOnce(path);
+      if (!fd) return std::move(fd).error();
+      if (!LeadsTo(path, *fd)) {
+        ::close(*fd);
+        continue;
+      }
+      // The id is for people; the lock itself is the flock. A full disk must not refuse it.
+      std::string pid;
+      AppendInteger(pid, ::getpid());
+      if (::ftruncate(*fd, 0) == 0) {
+        [[maybe_unused]] ssize_t put = ::pwrite(*fd, pid.data(), pid.size(), 0);
+      }
+      return std::unique_ptr<FileLock>(std::make_unique<PosixFileLock>(*fd));
     }
-    // The id is for people; the lock itself is the flock. A full disk must not refuse it.
-    std::string pid;
-    AppendInteger(pid, ::getpid());
-    if (::ftruncate(fd, 0) == 0) {
-      [[maybe_unused]] ssize_t put = ::pwrite(fd, pid.data(), pid.size(), 0);
-    }
-    return std::unique_ptr<FileLock>(std::make_unique<PosixFileLock>(fd));
+    return Error(ErrorCode::kAlreadyExists, Join("cannot lock ", path, ": it is being replaced"));
   }
 
   Result<std::uint64_t> FreeSpace(const std::string& path) override {
@@ -226,6 +223,30 @@ class PosixFileSystemImpl final : public FileSystem {
   }
 
  private:
+  /// A descriptor that holds the lock of what `path` led to.
+  static Result<int> LockOnce(const std::string& path) {
+    int fd =
+        Uninterrupted([&] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640); });
+    if (fd < 0) return PathError(errno, "open lock file", path);
+    if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
+    int error_number = errno;
+    char owner[32] = {};
+    ssize_t got = ::pread(fd, owner, sizeof owner - 1, 0);
+    ::close(fd);
+    if (error_number != EWOULDBLOCK) return PathError(error_number, "lock", path);
+    std::string message = Join("cannot lock ", path, ": another process uses this folder");
+    if (got > 0)
+      message += Join(" (process ", std::string_view(owner, static_cast<std::size_t>(got)), ")");
+    return Error(ErrorCode::kAlreadyExists, std::move(message));
+  }
+
+  static bool LeadsTo(const std::string& path, int fd) {
+    struct stat named {};
+    struct stat opened {};
+    return ::stat(path.c_str(), &named) == 0 && ::fstat(fd, &opened) == 0 &&
+           named.st_ino == opened.st_ino && named.st_dev == opened.st_dev;
+  }
+
   static bool IsDirectory(const std::string& path) {
     struct stat info {};
     return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);

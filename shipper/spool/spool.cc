@@ -43,7 +43,7 @@ Result<std::optional<SpoolDrop>> Spool::DropOldest(std::uint64_t first_unsent,
 }
 
 std::uint64_t Spool::Impl::bytes() const {
-  std::uint64_t sum = 2 * kSlotBytes;
+  std::uint64_t sum = kSlotsBytes + kHeadBytes + identity.size();
   for (const Segment& segment : segments) sum += segment.bytes;
   for (const Garbage& item : garbage) sum += item.bytes;
   return sum;

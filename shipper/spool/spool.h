@@ -68,10 +68,11 @@ class Spool {
   SpoolAccounts accounts() const;
 
   /// Adds the newest batch, `frame` being its whole wire frame: first_sequence above the last one
-  /// appended, holes allowed. In the operating system's hands when it returns OK, see Sync().
-  /// Checks no limit: ask over_limit() before. Only for a spool that was created, not adopted.
-  /// Errors: kInvalidArgument for sequences that do not rise and a frame that a whole spool could
-  /// not hold; kExhausted, kPermissionDenied, kIo as the disk says. Nothing is appended then.
+  /// appended; a hole begins a new file. In the operating system's hands when it returns OK, see
+  /// Sync(). Checks no limit: ask over_limit() before. Only for a spool that was created, not
+  /// adopted. Errors: kInvalidArgument for sequences that do not rise and a frame that a whole
+  /// spool could not hold; kExhausted, kPermissionDenied, kIo as the disk says. Nothing is appended
+  /// then.
   Result<void> Append(const SpoolBatchInfo& info, std::string_view frame);
 
   /// Makes every batch appended so far survive a power failure; nothing else does, kill -9 they

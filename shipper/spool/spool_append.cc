@@ -38,9 +38,14 @@ Result<void> Spool::Impl::Append(const SpoolBatchInfo& info, std::string_view fr
     return Error(ErrorCode::kInvalidArgument,
                  Join("cannot spool batch ", info.sequence, ": too large"));
   }
-  if (open && segments.back().batches > 0 &&
-      segments.back().bytes + head.size() + frame.size() > options.segment_bytes) {
-    if (auto finished = FinishSegment(); !finished) return finished;
+  if (open && segments.back().batches > 0) {
+    // A segment has no holes in its sequences: what is in between is its owner's, not to be dropped
+    // along with it, nor to be taken for damage.
+    bool follows = info.first_sequence == last_sequence + 1;
+    bool fits = segments.back().bytes + head.size() + frame.size() <= options.segment_bytes;
+    if (!follows || !fits) {
+      if (auto finished = FinishSegment(); !finished) return finished;
+    }
   }
   if (!open) {
     if (auto started = StartSegment(); !started) return started;
@@ -104,6 +109,8 @@ Result<void> Spool::Impl::StartSegment() {
     return written;
   }
   segment.records_position = segment.bytes = head.size();
+  segment.first_sequence = last_sequence + 1;  // holds nothing, in its place in the order
+  segment.last_sequence = last_sequence;
   segments.push_back(std::move(segment));
   open = std::move(*file);
   open_synced = open_torn = false;

@@ -41,7 +41,7 @@ Result<void> RemoveFile(FileSystem& fs, const std::string& path) {
 /// Removes the folder of a boot that holds no segments, and what was around it. The caller holds
 /// the lock: whoever gets it afterwards finds no folder, and takes that as the end of it.
 Result<void> RemoveEmptyBoot(FileSystem& fs, const Spool::Impl::Place& place) {
-  if (auto done = RemoveFile(fs, Join(place.boot, "/", kAcknowledgedName)); !done) return done;
+  if (auto done = RemoveFile(fs, Join(place.boot, "/", kBootFileName)); !done) return done;
   if (auto done = fs.RemoveDirectory(place.boot);
       !done && done.error().code() != ErrorCode::kNotFound) {
     return done;
@@ -78,15 +78,19 @@ Result<std::unique_ptr<Spool>> SpoolFolder::Create(std::string_view instance, co
     return Error(ErrorCode::kAlreadyExists, Join("cannot create ", place.boot, ": it exists"));
   }
   auto made = fs_.CreateDirectories(place.boot);
-  auto acknowledged = made ? AcknowledgedFile::Create(fs_, Join(place.boot, "/", kAcknowledgedName))
-                           : Result<AcknowledgedFile>(std::move(made).error());
-  if (!acknowledged) {
+  auto file = made ? BootFile::Create(fs_, Join(place.boot, "/", kBootFileName), identity)
+                   : Result<BootFile>(std::move(made).error());
+  if (!file) {
     [[maybe_unused]] auto removed = RemoveEmptyBoot(fs_, place);
-    return std::move(acknowledged).error();
+    return std::move(file).error();
   }
   auto impl = std::make_unique<Spool::Impl>(fs_, options_, std::move(place), std::move(*lock),
-                                            std::move(*acknowledged));
-  impl->identity = identity;
+                                            std::move(*file));
+  // Before the first batch may survive a power failure, whose it is has.
+  if (auto synced = impl->SyncNames(); !synced) {
+    [[maybe_unused]] auto removed = RemoveEmptyBoot(fs_, impl->place);
+    return std::move(synced).error();
+  }
   return std::unique_ptr<Spool>(new Spool(std::move(impl)));
 }
 
@@ -137,10 +141,10 @@ Result<std::unique_ptr<Spool>> SpoolFolder::Adopt(const SpoolOrphan& orphan,
     [[maybe_unused]] auto removed = RemoveFile(fs_, place.lock);
     return Error(ErrorCode::kNotFound, Join("cannot adopt ", place.boot, ": it is gone"));
   }
-  auto acknowledged = AcknowledgedFile::Open(fs_, Join(place.boot, "/", kAcknowledgedName));
-  if (!acknowledged) return std::move(acknowledged).error();
+  auto file = BootFile::Open(fs_, Join(place.boot, "/", kBootFileName));
+  if (!file) return std::move(file).error();
   auto impl = std::make_unique<Spool::Impl>(fs_, options_, std::move(place), std::move(*lock),
-                                            std::move(*acknowledged));
+                                            std::move(*file));
   if (auto loaded = impl->Load(unreadable); !loaded) return std::move(loaded).error();
   return std::unique_ptr<Spool>(new Spool(std::move(impl)));
 }
@@ -156,7 +160,7 @@ Result<void> SpoolFolder::Remove(std::unique_ptr<Spool> spool) {
     if (auto done = RemoveFile(fs_, Join(impl.place.boot, "/", name)); !done) return done;
   }
   if (impl.foreign_files > 0) {
-    return RemoveFile(fs_, Join(impl.place.boot, "/", kAcknowledgedName));
+    return RemoveFile(fs_, Join(impl.place.boot, "/", kBootFileName));
   }
   return RemoveEmptyBoot(fs_, impl.place);
 }

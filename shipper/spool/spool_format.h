@@ -13,7 +13,7 @@ namespace dunlin::shipper {
 
 /// docs/spool-format.md in code: bytes in, values out; no files.
 
-inline constexpr std::string_view kAcknowledgedName = "acknowledged";
+inline constexpr std::string_view kBootFileName = "boot";
 inline constexpr std::string_view kLockSuffix = ".lock";
 
 /// Everything in a segment starts at a multiple of this.
@@ -80,12 +80,13 @@ void AppendFooter(std::string& out, std::size_t summary_bytes);
 /// Size of the summary record in front of the footer, or 0 when `bytes` is no footer.
 std::size_t SummarySize(std::string_view bytes);
 
-/// How far the spool is acknowledged. The file holds two, written in turn.
+/// How far the spool is acknowledged. The boot file begins with two, written in turn.
 struct AcknowledgedSlot {
   std::uint64_t sequence = 0;
   Totals before{};  // what everything up to it accounted for
 };
 inline constexpr std::size_t kSlotBytes = 64;
+inline constexpr std::size_t kSlotsBytes = 2 * kSlotBytes;  // a head follows, for the identity
 std::string EncodeSlot(const AcknowledgedSlot& slot);
 std::optional<AcknowledgedSlot> DecodeSlot(std::string_view bytes);
 

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "shipper/spool/acknowledged_file.h"
+#include "shipper/spool/boot_file.h"
 #include "shipper/spool/record_walk.h"
 #include "shipper/spool/spool.h"
 #include "shipper/spool/spool_format.h"
@@ -64,12 +64,13 @@ struct Spool::Impl {
   };
 
   Impl(FileSystem& file_system, SpoolOptions spool_options, Place spool_place,
-       std::unique_ptr<FileLock> file_lock, AcknowledgedFile acknowledged_file)
+       std::unique_ptr<FileLock> file_lock, BootFile boot)
       : fs(file_system),
         options(spool_options),
         place(std::move(spool_place)),
         lock(std::move(file_lock)),
-        acknowledged(std::move(acknowledged_file)) {}
+        boot_file(std::move(boot)),
+        identity(boot_file.identity()) {}
 
   // spool_load.cc: what an earlier process left.
   Result<void> Load(Unreadable unreadable);
@@ -117,7 +118,7 @@ struct Spool::Impl {
   SpoolOptions options;
   Place place;
   std::unique_ptr<FileLock> lock;
-  AcknowledgedFile acknowledged;
+  BootFile boot_file;
   std::string identity;
   bool adopted = false;
 
@@ -150,6 +151,7 @@ struct Spool::Impl {
   Totals damaged{};
   std::uint64_t damage_counted_to = 0;
   std::uint64_t foreign_files = 0;
+  bool damaged_tail = false;  // of the segment loaded last
 };
 
 }  // namespace dunlin::shipper

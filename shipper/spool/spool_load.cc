@@ -96,13 +96,16 @@ Result<void> Spool::Impl::Load(Unreadable unreadable) {
   for (const std::string& name : *names) {
     if (auto segment = ParseSegmentName(name)) {
       if (auto loaded = LoadSegment(*segment, unreadable); !loaded) return loaded;
-    } else if (name != kAcknowledgedName) {
+    } else if (name != kBootFileName) {
       ++foreign_files;
     }
   }
+  // Behind the very last record there is no neighbour that knows how many lines that were; further
+  // in front Read finds a hole, or nothing is missing.
+  if (damaged_tail) ++damaged_batches;
   ForgetCovered();
-  acknowledged_sequence = acknowledged.slot().sequence;
-  acknowledged_totals = acknowledged.slot().before;
+  acknowledged_sequence = boot_file.slot().sequence;
+  acknowledged_totals = boot_file.slot().before;
   last_sequence = segments.empty() ? acknowledged_sequence : segments.back().last_sequence;
   RemoveAcknowledged();
   if (segments.empty()) return {};
@@ -143,6 +146,7 @@ Result<void> Spool::Impl::LoadSegment(const SegmentName& name, Unreadable unread
     segment.records_position = kHeadBytes;
   }
 
+  damaged_tail = false;
   auto first = RecordWalk(**file, name.salt, segment.records_position, *size, unreadable).Here();
   if (!first) return std::move(first).error();
   std::optional<SpoolRecord> sum;
@@ -161,7 +165,7 @@ Result<void> Spool::Impl::LoadSegment(const SegmentName& name, Unreadable unread
   } else {
     auto damaged_end = DescribeByRecords(**file, segment, unreadable);
     if (!damaged_end) return std::move(damaged_end).error();
-    if (*damaged_end) ++damaged_batches;  // how many lines nobody knows, if no neighbour does
+    damaged_tail = *damaged_end;
   }
   if (segment.batches == 0) {
     Discard(std::move(path), *size);

@@ -38,6 +38,11 @@ Result<SpoolBatch> Spool::Impl::ReadIn(const Segment& segment, std::uint64_t seq
   for (const SegmentCursor& known : {front, reading}) {
     if (known.number == segment.name.number && known.sequence < sequence) at = known;
   }
+  if (at.sequence < acknowledged_sequence) {
+    // The records in front of here may be damaged: the sum was kept when they were acknowledged.
+    at.sequence = acknowledged_sequence;
+    at.after = acknowledged_totals;
+  }
   auto file = FileOf(segment);
   if (!file) {
     if (unreadable == Unreadable::kFail) return std::move(file).error();

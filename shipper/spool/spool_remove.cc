@@ -7,6 +7,15 @@
 namespace dunlin::shipper {
 namespace {
 
+/// The later of two sums of one boot.
+void Raise(Totals& sum, const Totals& other) {
+  for (std::size_t i = 0; i < kOutputs; ++i) {
+    sum[i].lines = std::max(sum[i].lines, other[i].lines);
+    sum[i].bytes = std::max(sum[i].bytes, other[i].bytes);
+    sum[i].last_time_ns = std::max(sum[i].last_time_ns, other[i].last_time_ns);
+  }
+}
+
 /// The first error of two calls that are both made.
 Result<void> FirstError(Result<void> first, Result<void> second) {
   return first ? std::move(second) : std::move(first);
@@ -24,7 +33,7 @@ Result<void> Spool::Impl::Acknowledge(std::uint64_t sequence) {
     advanced = AdvanceFront(Unreadable::kFail);
   }
   if (!slot_written) {
-    auto written = acknowledged.Write({acknowledged_sequence, acknowledged_totals});
+    auto written = boot_file.Write({acknowledged_sequence, acknowledged_totals});
     if (!written) return FirstError(std::move(written), std::move(advanced));
     slot_written = true;
   }
@@ -37,7 +46,7 @@ void Spool::Impl::RemoveAcknowledged() {
   for (; whole < segments.size(); ++whole) {
     Segment& segment = segments[whole];
     if (segment.last_sequence > acknowledged_sequence || segment.batches == 0) break;
-    acknowledged_totals = segment.after;
+    Raise(acknowledged_totals, segment.after);
     front_oldest.reset();
     if (IsOpen(segment)) {
       front = {segment.name.number, segment.bytes, segment.last_sequence, segment.after};
@@ -53,6 +62,10 @@ void Spool::Impl::RemoveAcknowledged() {
     Discard(PathOf(segment), segment.bytes);
   }
   segments.erase(segments.begin(), segments.begin() + static_cast<std::ptrdiff_t>(whole));
+  if (!segments.empty() && segments.front().batches > 0 &&
+      segments.front().first_sequence == acknowledged_sequence + 1) {
+    acknowledged_totals = segments.front().before;
+  }
 }
 
 /// Follows the acknowledged batches through the first segment, for the accounts and so that a
@@ -79,10 +92,15 @@ Result<void> Spool::Impl::AdvanceFront(Unreadable unreadable) {
     if (info.first_sequence <= front.sequence) continue;
     if (info.sequence > acknowledged_sequence) {
       front_oldest = info.oldest_entry;
+      if (info.first_sequence == acknowledged_sequence + 1) {
+        // Where a hole in front of it is acknowledged too, the next batch knows the sum best.
+        front = {segment.name.number, (*next)->position, acknowledged_sequence, info.before};
+        acknowledged_totals = info.before;
+      }
       return {};
     }
     front = {segment.name.number, (*next)->next_position, info.sequence, AfterBatch(info)};
-    acknowledged_totals = front.after;
+    Raise(acknowledged_totals, front.after);
     ++front_batches;
   }
 }
@@ -93,11 +111,11 @@ Result<void> Spool::Impl::CollectGarbage() {
   if (garbage.empty()) return {};
   if (!slot_synced) {
     if (!slot_written) {
-      auto written = acknowledged.Write({acknowledged_sequence, acknowledged_totals});
+      auto written = boot_file.Write({acknowledged_sequence, acknowledged_totals});
       if (!written) return written;
       slot_written = true;
     }
-    if (auto synced = acknowledged.Sync(); !synced) {
+    if (auto synced = boot_file.Sync(); !synced) {
       slot_written = false;  // a second sync would prove nothing about the bytes of this one
       return synced;
     }

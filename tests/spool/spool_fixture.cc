@@ -189,7 +189,11 @@ std::set<std::uint64_t> SpoolFixture::CheckAll(After what) {
     if (batch->frame.empty()) {
       SpoolBatchInfo info;
       info.gaps = batch->gaps;
-      CHECK(SameCounts(AccountedFor(info), Accounted(next, batch->sequence)));
+      Totals told = AccountedFor(info);
+      Totals sealed = Accounted(next, batch->sequence);
+      CAPTURE(batch->sequence, spool->first_sequence(), spool->last_sequence(), told[0].lines,
+              sealed[0].lines, acknowledged_, dropped_);
+      CHECK(SameCounts(told, sealed));
       for (; next <= batch->sequence; ++next) {
         CAPTURE(next);
         CHECK(MayBeLost(next, what));

@@ -1,0 +1,94 @@
+#include "protocol/base/text.h"
+#include "tests/spool/example_spool.h"
+#include "tests/spool/spool_fixture.h"
+
+// docs/spool-format.md shows a spool in bytes, tests/golden/spool-v1 holds it, and the code writes
+// and reads it. The three change together or not at all.
+namespace dunlin::shipper::testing {
+namespace {
+
+std::string ReadSource(const std::string& path) {
+  auto contents = ReadFile(PosixFileSystem(), DUNLIN_SOURCE_DIR "/" + path);
+  REQUIRE(contents);
+  return *contents;
+}
+
+/// The bytes of the page's block that starts with ```hex `name`: two digits each, up to a ';'.
+std::string HexBlock(std::string_view page, const std::string& name) {
+  std::size_t begin = page.find("```hex " + name + "\n");
+  REQUIRE(begin != std::string_view::npos);
+  page.remove_prefix(page.find('\n', begin));
+  page = page.substr(0, page.find("```"));
+  std::string digits;
+  for (std::string_view line : Split(page, '\n')) {
+    for (char c : line.substr(0, line.find(';'))) {
+      if (c != ' ') digits.push_back(c);
+    }
+  }
+  auto bytes = ParseHex(digits);
+  REQUIRE(bytes);
+  return *bytes;
+}
+
+std::string Hex(std::string_view bytes) {
+  std::string hex;
+  AppendHex(hex, bytes);
+  return hex;
+}
+
+TEST_CASE("the example of the spool format is what the code writes", "[spool][golden]") {
+  std::string page = ReadSource("docs/spool-format.md");
+  std::string segment = ReadSource("tests/golden/spool-v1/segment.bin");
+  std::string boot = ReadSource("tests/golden/spool-v1/boot.bin");
+  CHECK(Hex(ExampleSegment()) == Hex(segment));
+  CHECK(Hex(ExampleBootFile()) == Hex(boot));
+  CHECK(Hex(HexBlock(page, "segment")) == Hex(segment));
+  CHECK(Hex(HexBlock(page, "boot")) == Hex(boot));
+}
+
+TEST_CASE("a spool of version 1 stays readable", "[spool][golden]") {
+  dunlin::testing::MemoryFileSystem fs;
+  std::string boot = ToHex(kBoot);
+  std::string folder = "/spool/web-1/" + boot;
+  REQUIRE(fs.CreateDirectories(folder));
+  fs.Put(folder + "/boot", ReadSource("tests/golden/spool-v1/boot.bin"));
+  // With its summary and without.
+  std::string segment = ReadSource("tests/golden/spool-v1/segment.bin");
+  bool summarised = GENERATE(true, false);
+  if (!summarised) segment.resize(segment.size() - 8);
+  fs.Put(folder + "/" + EncodeSegmentName(kExampleName), segment);
+
+  SpoolFolder spools(fs, "/spool", {});
+  auto spool = spools.Adopt({"web-1", boot});
+  REQUIRE(spool);
+  CHECK((*spool)->identity() == kExampleIdentity);
+  CHECK((*spool)->first_sequence() == 2);
+  CHECK((*spool)->last_sequence() == 4);
+  auto batch = (*spool)->Read(3);
+  REQUIRE(batch);
+  CHECK(batch->first_sequence == 2);
+  CHECK(batch->sequence == 4);
+  CHECK(batch->frame == kExampleGapFrame);
+  CHECK(batch->gaps == ExampleGapBatch().gaps);
+  CHECK(SameCounts((*spool)->accounts().unacknowledged, AccountedFor(ExampleGapBatch())));
+}
+
+TEST_CASE("a spool of a newer version is left for the program that wrote it", "[spool][golden]") {
+  dunlin::testing::MemoryFileSystem fs;
+  std::string boot = ToHex(kBoot);
+  std::string folder = "/spool/web-1/" + boot;
+  REQUIRE(fs.CreateDirectories(folder));
+  fs.Put(folder + "/boot", ExampleBootFile());
+  std::string path = folder + "/" + EncodeSegmentName(kExampleName);
+  std::string segment = ReadSource("tests/golden/spool-v1/segment-v2.bin");
+  fs.Put(path, segment);
+  SpoolFolder spools(fs, "/spool", {});
+  auto spool = spools.Adopt({"web-1", boot});
+  REQUIRE_FALSE(spool);
+  CHECK(spool.error().code() == ErrorCode::kUnsupported);
+  CHECK(fs.Contents(path) == segment);
+  CHECK(fs.Lock(folder + ".lock"));
+}
+
+}  // namespace
+}  // namespace dunlin::shipper::testing

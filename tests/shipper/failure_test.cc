@@ -184,13 +184,13 @@ TEST_CASE("a collector that stops reading is left after the write time-out, howe
           "[shipper][failure]") {
   Pair pair;
   Relay relay(pair.loop, pair.collector.address(), 2048);
-  pair.options.session.write_timeout = 300ms;
+  pair.options.session.write_timeout = 1s;
   pair.Make({relay.address()});
   pair.Start();
   pair.Run([&] { return pair.sender->connected(); });
   relay.silent = true;
   // More than the kernel holds for a window this small.
-  for (int i = 0; i < 60; ++i) PushBatch(*pair.queue, 300, 200);
+  for (int i = 0; i < 20; ++i) PushBatch(*pair.queue, 100, 200);
   pair.sender->OnQueued();
   std::string ping;
   wire::AppendFrame(ping, FrameType::kPing, wire::Encode(wire::Ping{1}));
@@ -218,7 +218,7 @@ TEST_CASE("a collector that only pings and never reads is answered within bounds
   for (int i = 0; i < 1000; ++i) {
     wire::AppendFrame(pings, FrameType::kPing, wire::Encode(wire::Ping{1}));
   }
-  constexpr std::size_t kSent = 8_MiB;
+  constexpr std::size_t kSent = 4_MiB;
   std::size_t sent = 0;
   std::size_t at = 0;
   bool done = false;
@@ -247,17 +247,17 @@ TEST_CASE("through a tiny receive window everything arrives, slowly", "[shipper]
   Relay relay(pair.loop, pair.collector.address(), 2048);
   relay.bytes_per_millisecond = 500;
   // Shorter than it takes, longer than any standstill should be.
-  pair.options.session.ack_timeout = 2s;
-  pair.options.session.write_timeout = 2s;
+  pair.options.session.ack_timeout = 1s;
+  pair.options.session.write_timeout = 1s;
   pair.Make({relay.address()});
   pair.Start();
   // One batch that takes more than the time-out by itself.
-  PushBatch(*pair.queue, 8000, 200);
+  PushBatch(*pair.queue, 4000, 200);
   pair.Push(2);
   const SteadyTime begin = SystemClock().Steady();
   pair.RunToEmpty();
-  CHECK(SystemClock().Steady() - begin > 2s);
-  CHECK(pair.collector.durable_lines() == 8006);
+  CHECK(SystemClock().Steady() - begin > 1s);
+  CHECK(pair.collector.durable_lines() == 4006);
   CHECK(pair.AllErrors() == 0);
   CHECK(pair.sender->statistics().connections == 1);
 }

@@ -44,7 +44,9 @@ struct Pair {
     for (int i = 0; i < batches; ++i) PushBatch(*queue, lines);
     sender->OnQueued();
   }
-  void Run(const std::function<bool()>& done) { testing::RunUntil(loop, done); }
+  void Run(const std::function<bool()>& done) {
+    testing::RunUntil(loop, done, std::chrono::seconds(60));
+  }
   void RunToEmpty() {
     Run([&] { return queue->batches() == 0; });
   }

@@ -225,7 +225,7 @@ constexpr Flag kFlags[] = {
      [](Configuration& c, std::string_view v) { return SetText(c.tls_cert, v); }},
     {"--tls-key", "FILE", "none", "the key of that certificate (PEM)",
      [](Configuration& c, std::string_view v) { return SetText(c.tls_key, v); }},
-    {"--memory-limit", "SIZE", "4MiB", "compressed batches held in memory",
+    {"--memory-limit", "SIZE", "4MiB", "memory for lines not yet acknowledged: compressed batches and the one being filled",
      [](Configuration& c, std::string_view v) { return SetSize(c.memory_limit, v, 1_MiB, 4_GiB); }},
     {"--when-full", "drop-oldest|block", "drop-oldest",
      "past the memory limit: drop with a gap marker, or stop reading the process's output",

@@ -108,6 +108,12 @@ void Batcher::Finish(wire::Output output, LogTime now, SteadyTime steady) {
   EndRun(run, steady);
 }
 
+std::size_t Batcher::buffer_bytes() const {
+  std::size_t bytes = lines_.size();
+  for (const Partial& partial : partials_) bytes += partial.bytes.capacity();
+  return bytes;
+}
+
 Batcher::Content Batcher::Seal() {
   Check(!empty() && !sealed_, "sealing an empty batch");
   sealed_ = true;

@@ -101,6 +101,8 @@ class Batcher {
   /// The lines that the rate limit has left out since the last call. They count as captured, each
   /// as one, however long.
   Totals TakeLimited() { return std::exchange(limited_, {}); }
+  /// Memory for the lines of the batch being filled and for unfinished ones.
+  std::size_t buffer_bytes() const;
   /// Lines that needed fragments, and those of them that were cut.
   std::uint64_t fragmented_lines() const { return fragmented_lines_; }
   std::uint64_t truncated_lines() const { return truncated_lines_; }

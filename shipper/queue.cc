@@ -20,7 +20,7 @@ void Queue::Push(SealedBatch batch) {
 
 void Queue::MakeRoom(std::size_t frame_bytes) {
   if (options_.when_full == WhenFull::kBlock) return;
-  while (bytes_ + frame_bytes > options_.limit_bytes && has_droppable()) {
+  while (bytes_ + frame_bytes > room_bytes() && has_droppable()) {
     DropOldestUnsent(DropReason::kMemoryFull);
   }
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -22,7 +23,7 @@ enum class WhenFull {
 };
 
 struct QueueOptions {
-  std::size_t limit_bytes = 4_MiB;  // of frames held
+  std::size_t limit_bytes = 4_MiB;  // of frames held, and of SetBufferBytes
   WhenFull when_full = WhenFull::kDropOldest;
 };
 
@@ -63,7 +64,12 @@ class Queue {
   void Push(SealedBatch batch);
   /// Whether capture may go on; always with kDropOldest.
   bool has_room() const {
-    return options_.when_full == WhenFull::kDropOldest || bytes_ < options_.limit_bytes;
+    return options_.when_full == WhenFull::kDropOldest || bytes_ < room_bytes();
+  }
+  /// What lines take before they are a frame; takes room from the frames, but never more than a
+  /// quarter of the limit.
+  void SetBufferBytes(std::size_t bytes) {
+    buffer_bytes_ = std::min(bytes, options_.limit_bytes / 4);
   }
   /// Leaves a gap marker for lines that are counted already, for the next batch to be sealed.
   void Mark(DropReason reason, const Totals& totals) { AddGaps(marks_, reason, totals); }
@@ -115,6 +121,8 @@ class Queue {
   std::optional<SteadyTime> oldest_entry() const;
 
  private:
+  std::size_t room_bytes() const { return options_.limit_bytes - buffer_bytes_; }
+
   struct Item {
     std::uint64_t first_sequence = 0;
     std::uint64_t sequence = 0;
@@ -145,6 +153,7 @@ class Queue {
   std::vector<wire::Gap> marks_;  // for the next batch sealed
   std::uint64_t next_sequence_ = 1;
   std::size_t bytes_ = 0;
+  std::size_t buffer_bytes_ = 0;
   std::size_t sent_bytes_ = 0;
   std::uint64_t lines_ = 0;
   std::uint64_t acknowledged_lines_ = 0;

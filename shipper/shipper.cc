@@ -135,6 +135,7 @@ void Shipper::SealMarks() {
 void Shipper::PushSealed(const wire::BatchView& batch, const Totals& totals,
                          SteadyTime first_entry) {
   // Before and not after, so that memory never holds both.
+  queue_.SetBufferBytes(batcher_.buffer_bytes() + encoder_.buffer_bytes());
   queue_.MakeRoom(wire::MaxFrameBytes(batch));
   std::string frame;
   wire::AppendBatchFrame(frame, batch);

@@ -115,6 +115,9 @@ class BatchEncoder {
   BatchView Encode(const BatchHeader& header, const Columns& columns, LinesBuffer& lines,
                    std::size_t lines_bytes);
 
+  /// What the compressed content of the largest batch so far took, and keeps.
+  std::size_t buffer_bytes() const;
+
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;

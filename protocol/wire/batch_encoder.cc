@@ -185,11 +185,13 @@ struct BatchEncoder::Impl {
     std::size_t got =
         ZSTD_compress2(context, to, compressed.capacity(), plain.data(), plain.size());
     Check(ZSTD_isError(got) == 0, "zstd compresses into a buffer of its own bound");
+    most_compressed = std::max(most_compressed, got);
     return {to, got};
   }
 
   ZSTD_CCtx* context;
   Scratch compressed;
+  std::size_t most_compressed = 0;  // bytes of it that were ever written
   std::vector<std::uint64_t> time_deltas;
   std::string marks;
   std::string one_mark;
@@ -197,6 +199,8 @@ struct BatchEncoder::Impl {
 
 BatchEncoder::BatchEncoder() : impl_(std::make_unique<Impl>()) {}
 BatchEncoder::~BatchEncoder() = default;
+
+std::size_t BatchEncoder::buffer_bytes() const { return impl_->most_compressed; }
 
 BatchView BatchEncoder::Encode(const BatchHeader& header, const Columns& columns,
                                LinesBuffer& lines, std::size_t lines_bytes) {

@@ -125,6 +125,22 @@ TEST_CASE("a long outage leaves one gap per output, in bounded memory", "[shippe
   CHECK(next.header.gaps[0].time_ns == 1000 + 497 * 100 + 9);
 }
 
+TEST_CASE("buffers take room from the frames, but at most a quarter of it", "[shipper][queue]") {
+  Queue queue(RoomFor(8));
+  for (int i = 0; i < 8; ++i) PushBatch(queue, 10, 100);
+  CHECK(queue.batches() == 8);
+  queue.SetBufferBytes(RoomFor(1).limit_bytes);
+  queue.MakeRoom(0);
+  CHECK(queue.bytes() <= RoomFor(7).limit_bytes);
+  queue.SetBufferBytes(RoomFor(100).limit_bytes);
+  queue.MakeRoom(0);
+  CHECK(queue.bytes() <= RoomFor(6).limit_bytes);
+  CHECK(queue.bytes() > RoomFor(4).limit_bytes);
+  queue.SetBufferBytes(0);
+  PushBatch(queue, 10, 100);
+  CHECK(queue.bytes() > RoomFor(5).limit_bytes);
+}
+
 TEST_CASE("the newest batch goes when all others are on their way", "[shipper][queue]") {
   Queue queue(RoomFor(2));
   PushBatch(queue, 10, 100);

@@ -23,10 +23,11 @@ SCRAPE_INTERVAL = 0.2
 LONGEST_OUTAGE = 8.0
 WARM_UP = 20.0  # at most
 MOST_MEMORY = 8 * MIB
-# Which outage meets which load is chance: the peaks of a few minutes differ by a long line or two, and the slope has a
-# standard error of 80 KiB/h after an hour, of 2.5 MiB/h after six minutes.
+# Which outage meets which load is chance, and so is how busy the machine is with other things: peaks of a few minutes
+# differ by a long line or two. What is never given back raises the least of each window too, and that hardly varies.
 GROWTH = 768 * 1024  # between the peaks of the first and the last third, in a run of five minutes or more
-SLOPE = 256 * 1024  # an hour, in a run of about an hour or more
+WINDOWS = 12
+SLOPE = 64 * 1024  # an hour, of the least memory of each window, in a run of about an hour or more
 
 
 def slope_per_hour(samples):
@@ -36,6 +37,15 @@ def slope_per_hour(samples):
     mean_b = sum(b for _, b in samples) / n
     spread = sum((t - mean_t) ** 2 for t, _ in samples)
     return 3600 * sum((t - mean_t) * (b - mean_b) for t, b in samples) / spread if spread else 0.0
+
+
+def least_of_windows(samples):
+    """(seconds, bytes) of the least sample of each of WINDOWS parts of the time."""
+    begin, length = samples[0][0], (samples[-1][0] - samples[0][0]) / WINDOWS
+    windows = [[] for _ in range(WINDOWS)]
+    for t, b in samples:
+        windows[min(int((t - begin) / length), WINDOWS - 1)].append((t, b))
+    return [min(window, key=lambda sample: sample[1]) for window in windows if window]
 
 
 class Watched:
@@ -81,9 +91,10 @@ class Watched:
         end = self.memory[-1][0]
         early = max(b for t, b in self.memory if t < begin + (end - begin) / 3)
         late = max(b for t, b in self.memory if t >= end - (end - begin) / 3)
-        slope = slope_per_hour([(t, b) for t, b in self.memory if t >= begin])
-        progress(f"{self.service}: memory at most {early / MIB:.2f} MiB early, {late / MIB:.2f} MiB late, slope "
-                 f"{slope / 1024:+.0f} KiB/h")
+        least = least_of_windows([(t, b) for t, b in self.memory if t >= begin])
+        slope = slope_per_hour(least)
+        progress(f"{self.service}: memory at most {early / MIB:.2f} MiB early, {late / MIB:.2f} MiB late, at least "
+                 f"{' '.join(f'{b / MIB:.2f}' for _, b in least)} MiB, slope of those {slope / 1024:+.0f} KiB/h")
         if max(early, late) > MOST_MEMORY:
             raise AssertionError(f"{self.service}: {max(early, late)} bytes of memory")
         # Less time than this does not bring every buffer to its limit.

@@ -20,6 +20,7 @@ Snapshot Agent::TakeSnapshot() const {
   s.since = state_since_;
   s.pid = tree_ ? tree_->leader() : 0;
   s.ready = probes_.ready() && !draining_;
+  s.draining = draining_;
   s.probes = probes_.Reports();
   if (auto exit = supervisor_.exit_status()) {
     s.last_exit = {*exit, supervisor_.out_of_memory(), ended_at_};

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "agent/flat_object.h"
+#include "agent/readiness.h"
 #include "agent/signal_name.h"
 #include "agent/status_document.h"
 #include "protocol/base/json_writer.h"
@@ -157,7 +158,7 @@ void ControlApi::AddRoutes() {
   router_.OnLoop("GET", "/readyz", [this](const http::Request&, const server::Cancelled&) {
     Snapshot snapshot = hooks_.snapshot();
     if (snapshot.ready) return http::Response::Text(200, "ready\n");
-    return http::Response::Text(503, Join("not ready: the process is ", snapshot.state, "\n"));
+    return http::Response::Text(503, Join("not ready: ", WhyNotReady(snapshot), "\n"));
   });
   router_.OnLoop("GET", "/metrics", [this](const http::Request&, const server::Cancelled&) {
     http::Response response;

@@ -44,6 +44,7 @@ struct Snapshot {
   LogTime since{};         // of the state
   int pid = 0;             // 0 when there is none
   bool ready = false;
+  bool draining = false;  // asked to take no new work, in this run
   std::vector<ProbeReport> probes;
   RestartsByCause restarts{};
   std::optional<double> backoff_seconds;  // until the next start, while one is awaited

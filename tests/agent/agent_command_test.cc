@@ -149,7 +149,9 @@ TEST_CASE("a drained process counts as not ready and runs on", "[agent][control]
   run.StartWorkload({"wait"});
   CHECK(Has(run.Get("/readyz"), "HTTP/1.1 200"));
   CHECK(Has(Post(run, "/v1/drain"), "HTTP/1.1 202"));
-  CHECK(Has(run.Get("/readyz"), "HTTP/1.1 503"));
+  const std::string readiness = run.Get("/readyz");
+  CHECK(Has(readiness, "HTTP/1.1 503"));
+  CHECK(Has(readiness, "not ready: the process is being drained\n"));
   CHECK(Has(run.Get("/v1/status"), R"("state":"running")"));
 }
 

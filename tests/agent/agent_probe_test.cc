@@ -85,6 +85,7 @@ TEST_CASE_METHOD(ProbeRun, "an http probe decides whether the process is ready",
   CHECK_THAT(status, test::HasText(R"("ready":false)"));
   CHECK_THAT(status, test::HasText(R"("probes":{"ready":{"kind":"http",)"));
   CHECK_THAT(Get("/readyz"), test::HasText("HTTP/1.1 503"));
+  CHECK_THAT(Get("/readyz"), test::HasText("not ready: its http probe "));
   CHECK(MetricNow("dunlin_agent_ready") == 0);
 
   server.answer = Answer("204 No Content");

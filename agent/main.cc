@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,6 +22,10 @@
 namespace {
 
 constexpr int kUsageError = 2;
+
+/// Requests and acknowledgements are small, and a client that sends requests without reading their
+/// answers makes the agent keep what it has read of them.
+constexpr std::size_t kReadBytes = 16 * 1024;
 
 void Print(int fd, std::string_view text) {
   [[maybe_unused]] ssize_t written = write(fd, text.data(), text.size());
@@ -62,7 +67,8 @@ int main(int argc, char** argv) {
   if (!credentials) return RefuseUsage(credentials.error());
 
   agent::StandardOutputs outputs;
-  net::Loop loop;  // from here on, a log that nobody reads any more is an error and not the end
+  // From here on, a log that nobody reads any more is an error and not the end.
+  net::Loop loop(kReadBytes);
   log::SetDescriptor(outputs.destination(wire::Output::kStderr));
   log::SetProgram("dunlin-agent");
   for (std::string_view name : agent::UnknownVariables(environment)) {

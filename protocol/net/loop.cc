@@ -4,14 +4,11 @@
 #include <vector>
 
 #include "protocol/base/check.h"
-#include "protocol/base/units.h"
 #include "protocol/net/handle.h"
 #include "protocol/net/signals.h"
 
 namespace dunlin::net {
 namespace {
-
-constexpr std::size_t kReadBufferBytes = 64_KiB;  // enough for a busy socket's every wake-up
 
 constexpr double kLagBounds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5};
 
@@ -40,7 +37,11 @@ struct Loop::Impl {
   }
 };
 
-Loop::Loop() : impl_(std::make_unique<Impl>()), raw_(&impl_->loop), lag_(kLagBounds) {
+Loop::Loop(std::size_t read_bytes)
+    : impl_(std::make_unique<Impl>()),
+      raw_(&impl_->loop),
+      read_bytes_(read_bytes),
+      lag_(kLagBounds) {
   IgnoreBrokenPipes();
   Check(uv_loop_init(raw_) == 0, "cannot make an event loop");
   auto wake = std::make_unique<uv_async_t>();
@@ -91,9 +92,9 @@ void Loop::Post(std::function<void()> task) {
 
 std::span<char> Loop::read_buffer() {
   if (!impl_->read_buffer) {
-    impl_->read_buffer = std::make_unique_for_overwrite<char[]>(kReadBufferBytes);
+    impl_->read_buffer = std::make_unique_for_overwrite<char[]>(read_bytes_);
   }
-  return {impl_->read_buffer.get(), kReadBufferBytes};
+  return {impl_->read_buffer.get(), read_bytes_};
 }
 
 }  // namespace dunlin::net

@@ -19,7 +19,12 @@ namespace dunlin::net {
 /// away is an error of one connection.
 class Loop {
  public:
-  Loop();
+  /// Enough for a busy socket's every wake-up.
+  static constexpr std::size_t kReadBytes = 64 * 1024;
+
+  /// `read_bytes`: what one read of a socket takes at most. What a peer has sent too early, and has
+  /// to be kept for later, is at most that much for each connection.
+  explicit Loop(std::size_t read_bytes = kReadBytes);
   ~Loop();  // checks that every handle is closed
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
@@ -58,6 +63,7 @@ class Loop {
   struct Impl;
   std::unique_ptr<Impl> impl_;
   uv_loop_s* raw_;
+  std::size_t read_bytes_;
   Histogram lag_;
   std::string name_servers_;
 };

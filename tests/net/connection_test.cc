@@ -79,6 +79,23 @@ TEST_CASE("bytes arrive both ways, in order and unchanged", "[net][connection]")
   CHECK(pair.client->pending_write_bytes() == 0);
 }
 
+TEST_CASE("one read takes as much as the loop was told, whatever is there", "[net][connection]") {
+  Loop loop(1000);
+  Pair pair(loop);
+  std::string text;
+  std::size_t most = 0;
+  pair.server->on_data = [&](std::string_view bytes) {
+    text += bytes;
+    most = std::max(most, bytes.size());
+  };
+  pair.server->StartReading();
+  const std::string sent = Pattern(100'000);
+  pair.client->Write(sent);
+  RunUntil(loop, [&] { return text.size() >= sent.size(); });
+  CHECK(text == sent);
+  CHECK(most <= 1000);
+}
+
 TEST_CASE("peers are named as addresses", "[net][connection]") {
   Loop loop;
   Pair pair(loop);

@@ -137,8 +137,13 @@ void Agent::WatchSignals() {
   for (int signal = 1; signal <= SIGRTMAX; ++signal) {
     if (!IsForwarded(signal)) continue;
     if (terminal_.given() && (signal == SIGTTIN || signal == SIGTTOU)) continue;
-    signals_.push_back(std::make_unique<net::SignalWatcher>(
-        loop_, signal, [this](int received) { OnSignal(received); }));
+    auto watcher =
+        net::SignalWatcher::Try(loop_, signal, [this](int received) { OnSignal(received); });
+    if (watcher) {
+      signals_.push_back(std::move(*watcher));
+    } else {
+      log::Warn("a signal will not be passed on", {{"cause", watcher.error().message()}});
+    }
   }
   net::ReleaseSignals();
 }

@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "protocol/base/check.h"
+#include "protocol/base/text.h"
 #include "protocol/net/child_start.h"
 #include "protocol/net/handle.h"
 
@@ -68,19 +69,21 @@ struct SignalWatcher::Impl {
     broken_pipe_listener = nullptr;
   }
 
-  void Watch(Loop& loop) {
+  Result<void> Watch(Loop& loop) {
     auto watcher = std::make_unique<uv_signal_t>();
     Check(uv_signal_init(loop.raw(), watcher.get()) == 0, "cannot make a signal watcher");
     handle.reset(watcher.release());
     handle->data = this;
-    Check(uv_signal_start(
-              handle.get(),
-              [](uv_signal_t* raw, int number) {
-                auto* impl = static_cast<Impl*>(raw->data);
-                if (impl != nullptr) CallStored(raw, impl->on_signal, number);
-              },
-              signal) == 0,
-          "signal cannot be watched");
+    const int status = uv_signal_start(
+        handle.get(),
+        [](uv_signal_t* raw, int number) {
+          auto* impl = static_cast<Impl*>(raw->data);
+          if (impl != nullptr) CallStored(raw, impl->on_signal, number);
+        },
+        signal);
+    if (status == 0) return {};
+    return Error(ErrorCode::kUnsupported,
+                 Join("cannot watch signal ", signal, ": ", uv_strerror(status)));
   }
 
   void WatchBrokenPipes(Loop& loop) {
@@ -103,19 +106,28 @@ struct SignalWatcher::Impl {
   }
 };
 
-SignalWatcher::SignalWatcher(Loop& loop, int signal, std::function<void(int signal)> on_signal)
-    : impl_(std::make_unique<Impl>()) {
+Result<std::unique_ptr<SignalWatcher>> SignalWatcher::Try(
+    Loop& loop, int signal, std::function<void(int signal)> on_signal) {
   SignalsIgnoredAtStart();
-  impl_->signal = signal;
-  impl_->on_signal = std::move(on_signal);
+  auto impl = std::make_unique<Impl>();
+  impl->signal = signal;
+  impl->on_signal = std::move(on_signal);
   if (signal == SIGPIPE) {
-    impl_->WatchBrokenPipes(loop);
-  } else {
-    impl_->Watch(loop);
+    impl->WatchBrokenPipes(loop);
+  } else if (auto watched = impl->Watch(loop); !watched) {
+    return std::move(watched).error();
   }
   Unblock(signal);
+  return std::unique_ptr<SignalWatcher>(new SignalWatcher(std::move(impl)));
 }
 
+SignalWatcher::SignalWatcher(Loop& loop, int signal, std::function<void(int signal)> on_signal) {
+  auto watcher = Try(loop, signal, std::move(on_signal));
+  Check(watcher.has_value(), "signal can be watched");
+  impl_ = std::move((*watcher)->impl_);
+}
+
+SignalWatcher::SignalWatcher(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 SignalWatcher::~SignalWatcher() = default;
 
 void IgnoreBrokenPipes() {

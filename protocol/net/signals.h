@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 
+#include "protocol/base/result.h"
 #include "protocol/net/loop.h"
 
 namespace dunlin::net {
@@ -15,12 +16,17 @@ namespace dunlin::net {
 class SignalWatcher {
  public:
   SignalWatcher(Loop& loop, int signal, std::function<void(int signal)> on_signal);
+  /// For a signal that may not be this process's to catch: what runs it (valgrind, gVisor) may keep
+  /// some for itself. Errors: kUnsupported.
+  static Result<std::unique_ptr<SignalWatcher>> Try(Loop& loop, int signal,
+                                                    std::function<void(int signal)> on_signal);
   ~SignalWatcher();
   SignalWatcher(const SignalWatcher&) = delete;
   SignalWatcher& operator=(const SignalWatcher&) = delete;
 
  private:
   struct Impl;
+  explicit SignalWatcher(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 

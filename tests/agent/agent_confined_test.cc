@@ -83,6 +83,19 @@ TEST_CASE("system calls that a filter refuses are done without", "[agent][confin
   CHECK(run.collector.Text(Output::kStdout).find("15\n") != std::string::npos);
 }
 
+TEST_CASE("a signal that cannot be watched is done without", "[agent][confined]") {
+  AgentRun run;
+  run.launcher = Confined({"refuse=EPERM:sigaction_of_sigrtmax"});
+  run.StartWorkload({"print-signals"});
+  run.RunUntil([&] { return run.exit || run.out.find("ready\n") != std::string::npos; });
+  if (run.NotPossibleHere()) return;
+  run.Signal(SIGRTMAX - 1);
+  run.WaitForOutput("63\n");
+  CHECK(run.err.find("cannot watch signal 64") != std::string::npos);
+  run.Signal(SIGUSR2);
+  CHECK(run.Wait() == 12);
+}
+
 #ifdef DUNLIN_STATIC_AGENT
 /// A folder with the two programs and nothing else.
 struct EmptyRoot {
@@ -132,6 +145,20 @@ TEST_CASE("an empty root: localhost is known without any file", "[agent][confine
   if (run.NotPossibleHere()) return;
   CHECK(code == 0);
   CHECK(run.collector.durable_lines() == 10);
+}
+
+TEST_CASE("an empty root: descriptors that the agent inherits do not reach the process",
+          "[agent][confined]") {
+  EmptyRoot root;
+  AgentRun run;
+  run.agent = "/agent";
+  run.launcher = Confined({"descriptors=20", "root=" + root.folder.path(),
+                           std::string("refuse=") + GENERATE("EPERM", "ENOSYS") + ":close_range"});
+  run.Start({"/workload", "inspect"});
+  const int code = run.Wait();
+  if (run.NotPossibleHere()) return;
+  CHECK(code == 0);
+  CHECK(run.out.find("\n3 descriptors\n") != std::string::npos);
 }
 
 TEST_CASE("an empty root: standard descriptors that are closed cannot become null, and need not",

@@ -11,7 +11,7 @@
 //   descriptors=N   so many open descriptors besides its standard ones, up to numbers near 60000,
 //                   and as many allowed as the machine allows
 //   refuse=E:a,b,…  these system calls fail with E (EPERM or ENOSYS); setpipe_sz is fcntl with
-//                   F_SETPIPE_SZ only
+//                   F_SETPIPE_SZ only, sigaction_of_sigrtmax what its name says
 // clang-format on
 //
 // Exit status 77: this machine does not allow it; standard error says what.
@@ -34,6 +34,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -89,13 +90,27 @@ constexpr SystemCall kSystemCalls[] = {
     {"madvise", SYS_madvise},
 };
 
+/// A system call that is refused only with this argument.
+struct NarrowRule {
+  std::string_view name;
+  long number;
+  unsigned argument;  // counted from 0
+  int value;
+};
+
+const NarrowRule kNarrowRules[] = {
+    {"setpipe_sz", SYS_fcntl, 1, F_SETPIPE_SZ},
+    {"sigaction_of_sigrtmax", SYS_rt_sigaction, 0, SIGRTMAX},
+};
+
 /// The number of the call is loaded, and is again afterwards.
-void RefuseGrowingPipes(std::vector<sock_filter>& filter, unsigned error) {
-  filter.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fcntl, 0, 4));
-  // Of the second argument the lower half, which comes first on every machine that we know.
-  filter.push_back(
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args) + sizeof(__u64)));
-  filter.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, F_SETPIPE_SZ, 0, 1));
+void RefuseNarrowly(std::vector<sock_filter>& filter, const NarrowRule& rule, unsigned error) {
+  filter.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<unsigned>(rule.number), 0, 4));
+  // The lower half of the argument, which comes first on every machine that we know.
+  const auto at =
+      static_cast<unsigned>(offsetof(seccomp_data, args) + rule.argument * sizeof(__u64));
+  filter.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at));
+  filter.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<unsigned>(rule.value), 0, 1));
   filter.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error));
   filter.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)));
 }
@@ -110,8 +125,10 @@ void Refuse(std::string_view rule) {
   while (!names.empty()) {
     const std::string_view name = names.substr(0, names.find(','));
     names.remove_prefix(name.size() < names.size() ? name.size() + 1 : name.size());
-    if (name == "setpipe_sz") {
-      RefuseGrowingPipes(filter, error);
+    const auto* narrow = std::find_if(std::begin(kNarrowRules), std::end(kNarrowRules),
+                                      [&](const NarrowRule& one) { return one.name == name; });
+    if (narrow != std::end(kNarrowRules)) {
+      RefuseNarrowly(filter, *narrow, error);
       continue;
     }
     long number = -1;

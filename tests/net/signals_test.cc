@@ -57,6 +57,15 @@ TEST_CASE("without its watcher a signal has its default disposition", "[net][sig
   CHECK(HasDefaultDisposition(SIGUSR1));
 }
 
+TEST_CASE("a signal that cannot be caught is an error to who only tries", "[net][signals]") {
+  Loop loop;
+  auto watcher = SignalWatcher::Try(loop, SIGKILL, [](int) {});
+  REQUIRE_FALSE(watcher);
+  CHECK(watcher.error().code() == ErrorCode::kUnsupported);
+  CHECK(SignalWatcher::Try(loop, SIGUSR1, [](int) {}));
+  loop.Run();  // neither is left behind
+}
+
 TEST_CASE("a signal watcher may be destroyed by its callback", "[net][signals]") {
   Loop loop;
   int seen = 0;

@@ -105,6 +105,7 @@ int Agent::Run() {
   // Before the process exists, so that a stop that comes at that moment is not lost: it waits in
   // the loop.
   WatchSignals();
+  WatchStops();
   Perform(supervisor_.Begin(clock_.Steady()));
   cgroup_.emplace();
   oom_watch_.Note(cgroup_->OomKills(), clock_.Steady());
@@ -146,6 +147,16 @@ void Agent::WatchSignals() {
     }
   }
   net::ReleaseSignals();
+}
+
+/// A terminal stops the process without asking the agent (Ctrl-Z).
+void Agent::WatchStops() {
+  if (!terminal_.given()) return;
+  stops_ = std::make_unique<net::SignalWatcher>(loop_, SIGCHLD, [this](int) {
+    const pid_t process = tree_->leader();
+    if (process == 0) return;
+    if (auto signal = net::TakeStop(process)) terminal_.OnStopped(process, *signal);
+  });
 }
 
 void Agent::WatchParent() {

@@ -72,6 +72,7 @@ class Agent {
   void WatchParent();
   bool ParentDied() const;
   void OnSignal(int signal);
+  void WatchStops();
   void StartControl();
   std::string MetricsAddress() const;
 
@@ -119,6 +120,7 @@ class Agent {
   std::optional<ProcessTree> tree_;
   std::unique_ptr<net::Reaper> reaper_;
   std::vector<std::unique_ptr<net::SignalWatcher>> signals_;
+  std::unique_ptr<net::SignalWatcher> stops_;  // with a terminal
   std::unique_ptr<ControlApi> control_;
 
   net::Descriptor process_input_;  // with --stdin pipe, while the process runs

@@ -19,7 +19,15 @@ class Terminal {
   /// Back to whoever had it in the foreground at the start: what follows in a script reads on.
   void GiveBack() const;
 
+  /// The process, leader of its group, was stopped by `signal`. When that came from the terminal
+  /// (Ctrl-Z), the agent and the rest of its own group stop too, so that the shell above goes on,
+  /// and the process continues with them. With no shell above, as in a container, it continues at
+  /// once: nobody could do that for it.
+  void OnStopped(pid_t process, int signal) const;
+
  private:
+  bool NobodyAbove() const;
+
   bool given_;
   pid_t foreground_ = -1;
 };

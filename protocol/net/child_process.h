@@ -81,6 +81,9 @@ struct SpawnFailure {
 /// of the Reaper; a signal that arrives meanwhile is delivered afterwards.
 std::variant<ChildProcess, SpawnFailure> Spawn(const SpawnOptions& options);
 
+/// The signal that has stopped this child since it was asked last, if one has.
+std::optional<int> TakeStop(pid_t child);
+
 /// Reaps every child of this process, orphans handed down included, on SIGCHLD. One per process;
 /// loop thread.
 class Reaper {

@@ -16,6 +16,15 @@ ExitStatus StatusOf(const siginfo_t& info) {
 
 }  // namespace
 
+std::optional<int> TakeStop(pid_t child) {
+  siginfo_t info{};
+  while (waitid(P_PID, static_cast<id_t>(child), &info, WSTOPPED | WNOHANG) != 0) {
+    if (errno != EINTR) return std::nullopt;
+  }
+  if (info.si_pid == 0) return std::nullopt;
+  return info.si_status;
+}
+
 struct Reaper::Impl {
   std::function<void(pid_t, ExitStatus)> on_exit;
   std::unique_ptr<SignalWatcher> watcher;

@@ -1,6 +1,5 @@
 // How the agent looks after its process and what that leaves behind, below another init.
 #include <fcntl.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -259,53 +258,6 @@ TEST_CASE("piped input is the process's, to its end", "[agent][supervision]") {
   run.StartWorkload({"copy-input"});
   CHECK(run.Wait() == 0);
   CHECK(run.out == "one\ntwo\nend of input\n");
-}
-
-TEST_CASE("with a terminal the process is its foreground group and sees it change",
-          "[agent][supervision]") {
-  AgentRun run;
-  net::Descriptor master(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
-  REQUIRE(master);
-  REQUIRE(grantpt(master.get()) == 0);
-  REQUIRE(unlockpt(master.get()) == 0);
-  const std::string name = ptsname(master.get());
-  std::vector<std::string> words{DUNLIN_AGENT_BINARY};
-  words.insert(words.end(), run.flags.begin(), run.flags.end());
-  words.insert(words.end(), {"--", DUNLIN_WORKLOAD_BINARY, "terminal"});
-  std::vector<char*> arguments;
-  for (std::string& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-  run.pid = fork();
-  if (run.pid == 0) {
-    setsid();
-    const int terminal = open(name.c_str(), O_RDWR);  // becomes the controlling one
-    for (int fd = 0; fd <= 2; ++fd) dup2(terminal, fd);
-    execv(arguments[0], arguments.data());
-    _exit(99);
-  }
-  REQUIRE(run.pid > 0);
-  REQUIRE(fcntl(master.get(), F_SETFL, O_NONBLOCK) == 0);
-  std::string shown;
-  auto wait_for = [&](std::string_view text) {
-    run.RunUntil([&] {
-      char buffer[1024];
-      const ssize_t got = read(master.get(), buffer, sizeof buffer);
-      if (got > 0) shown.append(buffer, static_cast<std::size_t>(got));
-      return Has(shown, text);
-    });
-  };
-  wait_for("terminal terminal terminal foreground");
-  const winsize size{.ws_row = 31, .ws_col = 97, .ws_xpixel = 0, .ws_ypixel = 0};
-  REQUIRE(ioctl(master.get(), TIOCSWINSZ, &size) == 0);
-  wait_for("97x31");
-  CHECK(Has(run.Get("/v1/status"), "\"tty\""));
-  CHECK(run.collector.durable_lines() == 0);
-  REQUIRE(write(master.get(), "word\n", 5) == 5);
-  wait_for("word\r\nword");  // its echo, and what the process read
-  REQUIRE(write(master.get(), "\x04", 1) == 1);
-  wait_for("end of input");
-  run.RunUntil([&] { return run.exit.has_value(); });
-  CHECK(run.exit->ShellCode() == 0);
 }
 
 TEST_CASE("the process is the kernel's choice before the agent", "[agent][supervision]") {

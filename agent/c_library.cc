@@ -20,6 +20,11 @@ extern "C" {
 [[gnu::weak]] int __libc_dlclose(void* /*module*/) { return 0; }
 [[gnu::weak]] void* dlsym(void* /*module*/, const char* /*name*/) { return nullptr; }
 
+// GLIBC_TUNABLES and MALLOC_* are read before main() begins, and are meant for the process: huge
+// pages for its heap, say. The linker gives the library this function in the place of its own
+// (--wrap); it runs before the library is set up, so it may do nothing. The defaults stay.
+void __wrap___tunables_init(char** /*environment*/) {}
+
 // Translations of messages: the agent speaks the locale "C".
 [[gnu::weak]] char* __dcgettext(const char* /*domain*/, const char* message, int /*category*/) {
   return const_cast<char*>(message);

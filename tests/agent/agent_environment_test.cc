@@ -82,5 +82,24 @@ TEST_CASE("variables that configure libraries are the process's, not the agent's
   CHECK(run.Wait() == 143);
 }
 
+#ifdef DUNLIN_STATIC_AGENT
+TEST_CASE("what tunes the C library before main begins is the process's, not the agent's",
+          "[agent][environment]") {
+  // Each would have the agent set a quarter of a gigabyte aside.
+  const std::string variable =
+      GENERATE(as<std::string>{}, "GLIBC_TUNABLES=glibc.rtld.optional_static_tls=268435456",
+               "GLIBC_TUNABLES=glibc.malloc.top_pad=268435456", "MALLOC_TOP_PAD_=268435456");
+  CAPTURE(variable);
+  AgentRun run;
+  run.variables = {variable};
+  run.Start({"/bin/sh", "-c", "env; grep VmData /proc/$PPID/status; echo 'ready '; sleep 60"});
+  run.WaitForOutput("ready \n");
+  CHECK(run.out.find("\n" + variable + "\n") != std::string::npos);
+  const std::size_t at = run.out.find("VmData:");
+  REQUIRE(at != std::string::npos);
+  CHECK(std::stol(run.out.substr(at + 7)) < 64 * 1024);
+}
+#endif
+
 }  // namespace
 }  // namespace dunlin

@@ -134,6 +134,12 @@ class Container:
         return harness.parse_metrics(answer.text)
 
 
+def restarts_by_cause(metrics):
+    family = "dunlin_agent_restarts_total{"
+    return {cause: sum(v for name, v in metrics.items() if name.startswith(family) and f'cause="{cause}"' in name)
+            for cause in ("exit", "signal", "oom", "health", "command")}
+
+
 class DockerTest(harness.IntegrationTest):
     engine = None  # set before the tests run
 
@@ -296,6 +302,27 @@ class DockerTest(harness.IntegrationTest):
         self.assertEqual(harness.metric_sum(told, "dunlin_agent_last_exit_signal"), signal.SIGKILL)
         self.assertEqual(harness.metric_sum(told, "container_oom_events_total"), 1)
         self.assertEqual(harness.metric_sum(told, "container_spec_memory_limit_bytes"), 16 * 2**20)
+
+    def test_a_process_that_runs_out_of_memory_is_started_again_and_counted(self):
+        collector = self.ended_with_test(harness.Collector(self.folder, ingest_host=BRIDGE, flags=["--insecure"]))
+        container = self.run_to_end("/workload", "exhaust-memory", flags=["-m", "16m", "--memory-swap", "16m"],
+                                    agent=["--collector", collector.ingest, "--service", "victim", "--restart",
+                                           "on-failure", "--restart-delay", "50ms", "--restart-limit", "3"])
+        self.assertEqual(container.ran.returncode, 137)
+        # Each of the four runs had the kernel's attention, and the agent, in the same container, outlived them all.
+        self.assertEqual(collector.text('{service="victim",output="stdout"}'), b"ready\n" * 4)
+        told = harness.parse_metrics(harness.http("GET", collector.url + "/metrics/agents").text)
+        self.assertEqual(restarts_by_cause(told), {"oom": 3, "signal": 0, "exit": 0, "health": 0, "command": 0})
+        self.assertEqual(harness.metric_sum(told, "container_oom_events_total"), 4)
+
+    def test_a_killed_process_is_not_taken_for_one_that_ran_out_of_memory(self):
+        collector = self.ended_with_test(harness.Collector(self.folder, ingest_host=BRIDGE, flags=["--insecure"]))
+        container = self.run_to_end("/workload", "raise", int(signal.SIGKILL), flags=["-m", "16m"],
+                                    agent=["--collector", collector.ingest, "--restart", "on-failure",
+                                           "--restart-delay", "50ms", "--restart-limit", "2"])
+        self.assertEqual(container.ran.returncode, 137)
+        told = harness.parse_metrics(harness.http("GET", collector.url + "/metrics/agents").text)
+        self.assertEqual(restarts_by_cause(told), {"oom": 0, "signal": 2, "exit": 0, "health": 0, "command": 0})
 
     # Ways to start
 

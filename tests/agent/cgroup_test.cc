@@ -32,6 +32,13 @@ class Copy {
   void Remove(const std::string& file) const { std::filesystem::remove_all(Path(file)); }
   CgroupUsage Read() const { return Cgroup(folder_.path()).Read(); }
   const std::string& root() const { return folder_.path(); }
+  std::vector<std::filesystem::path> Files() const {
+    std::vector<std::filesystem::path> files;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(root())) {
+      if (entry.is_regular_file()) files.push_back(entry.path());
+    }
+    return files;
+  }
 
  private:
   testing::TempDir folder_;
@@ -129,11 +136,7 @@ TEST_CASE("version 1's way to say no limit depends on the page size", "[agent][c
 TEST_CASE("every file may be missing", "[agent][cgroup]") {
   const std::string name = GENERATE("cgroup-v1", "cgroup-v2");
   Copy copy(name);
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(copy.root())) {
-    if (entry.is_regular_file()) files.push_back(entry.path());
-  }
-  for (const auto& file : files) {
+  for (const auto& file : copy.Files()) {
     std::filesystem::remove(file);
     copy.Read();
   }
@@ -167,13 +170,10 @@ TEST_CASE("without /proc the customary place is read", "[agent][cgroup]") {
 TEST_CASE("garbage in the files is nothing, and harms nobody", "[agent][cgroup]") {
   const std::string name = GENERATE("cgroup-v1", "cgroup-v2");
   Copy copy(name);
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(copy.root())) {
-    if (entry.is_regular_file()) files.push_back(entry.path());
-  }
   static constexpr std::string_view kPieces[] = {
       "",          "\n", " ",   ":", "8:0", "rbytes=", "0",          "-",     "total=",
       "0::/../..", "/",  "\\0", "9", "=",   "some",    "4:memory:/", "max\n", "\xFF"};
+  const auto files = copy.Files();
   for (int round = 0; round < 50; ++round) {
     for (const auto& file : files) {
       std::string text;

@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <memory>
+#include <utility>
 
 #include "protocol/base/check.h"
 #include "protocol/base/text.h"
@@ -164,6 +165,11 @@ Result<http::Response> Send(const ClientRequest& request) {
   curl_easy_setopt(handle, CURLOPT_HEADERDATA, &exchange);
   curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, OnBody);
   curl_easy_setopt(handle, CURLOPT_WRITEDATA, &exchange);
+  for (const auto& [option, file] : {std::pair(CURLOPT_CAINFO, &request.tls.ca),
+                                     std::pair(CURLOPT_SSLCERT, &request.tls.certificate),
+                                     std::pair(CURLOPT_SSLKEY, &request.tls.key)}) {
+    if (!file->empty()) curl_easy_setopt(handle, option, file->c_str());
+  }
   SetMethod(handle, request);
 
   CURLcode code = curl_easy_perform(handle);

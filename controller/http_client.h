@@ -13,11 +13,19 @@
 
 namespace dunlin::controller {
 
+/// PEM files for https: empty ones are not used, and without a CA the system's are asked.
+struct ClientTls {
+  std::string ca;
+  std::string certificate;
+  std::string key;
+};
+
 struct ClientRequest {
   std::string method = "GET";
   std::string url;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
+  ClientTls tls = {};
   std::chrono::milliseconds connect_timeout{2000};
   std::chrono::milliseconds timeout{10000};  // for everything
   std::size_t max_body_bytes = 64 << 20;

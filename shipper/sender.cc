@@ -114,12 +114,10 @@ std::string Sender::peer() const { return connected() ? link_->connection->peer(
 std::optional<std::chrono::nanoseconds> Sender::pause() const {
   constexpr std::chrono::nanoseconds kOver(0);
   const SteadyTime now = clock_.Steady();
-  if (link_) {
-    if (!link_->session.held_back()) return std::nullopt;
-    return std::max(kOver, link_->session.paused_until().value_or(now) - now);
-  }
-  if (not_before_[collector_] <= now) return std::nullopt;
-  return not_before_[collector_] - now;
+  if (!held_back_ && !(link_ && link_->session.held_back())) return std::nullopt;
+  const SteadyTime until =
+      link_ ? link_->session.paused_until().value_or(now) : not_before_[collector_];
+  return std::max(kOver, until - now);
 }
 
 std::optional<SteadyTime> Sender::last_progress() const {
@@ -145,6 +143,7 @@ void Sender::Connect(RetryPolicy::Attempt attempt) {
 
 void Sender::OnConnectDone(Result<std::unique_ptr<net::Connection>> connection) {
   if (!connection) {
+    held_back_ = false;
     Fail(KindOfConnectError(connection.error().code()), connection.error().message(),
          retry_.AfterFailure());
     return;
@@ -256,7 +255,10 @@ void Sender::OnBetterCollector(std::size_t collector) {
 }
 
 void Sender::CountAnswers(const Answers& before) {
-  if (queue_.acknowledged_batches() != before.acknowledged) statistics_.last_ack = clock_.Now();
+  if (queue_.acknowledged_batches() != before.acknowledged) {
+    statistics_.last_ack = clock_.Now();
+    held_back_ = false;
+  }
   statistics_.errors[static_cast<std::size_t>(SendErrorKind::kRejected)] +=
       queue_.rejected_batches() - before.rejected;
 }
@@ -341,6 +343,7 @@ void Sender::EndLink(SendErrorKind kind, const std::string& reason) {
   if (worked) retry_.Reset();
   const bool paused = session.paused_until() > now;
   if (paused) not_before_[collector_] = *session.paused_until();
+  held_back_ = session.held_back();
   CloseLink();
   RetryPolicy::Attempt next;
   if (kind == SendErrorKind::kRefused) {

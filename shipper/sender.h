@@ -120,6 +120,7 @@ class Sender {
   SteadyTime tick_due_{};
   bool was_late_ = false;
   bool hurried_ = false;
+  bool held_back_ = false;  // the last connection ended in a pause, and no batch was answered since
   bool stopped_ = false;
 };
 

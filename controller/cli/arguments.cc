@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
+#include <tuple>
 
 #include "controller/cli/cert_arguments.h"
 #include "protocol/base/rfc3339.h"
@@ -41,6 +42,7 @@ struct Parser {
   CLI::App* status = nullptr;
   CLI::App* query = nullptr;
   CLI::App* logs = nullptr;
+  CLI::App* doctor = nullptr;
   Texts texts;
   CertArguments cert{app, texts.common};
   bool version = false;
@@ -57,6 +59,12 @@ void AddCommon(CLI::App& app, Common& common) {
   app.add_option("--token-file", common.token_file,
                  "File holding the token to send [DUNLIN_TOKEN_FILE; none]")
       ->type_name("FILE");
+  for (auto [flag, file, help] :
+       {std::tuple("--tls-ca", &common.tls_ca, "Who has to have signed a server's certificate"),
+        std::tuple("--tls-cert", &common.tls_cert, "Certificate to show to servers"),
+        std::tuple("--tls-key", &common.tls_key, "Its key")}) {
+    app.add_option(flag, *file, help)->type_name("FILE");
+  }
   app.add_flag("--json", common.json, "Print JSON for programs");
 }
 
@@ -133,6 +141,18 @@ std::unique_ptr<Parser> MakeParser() {
   logs.add_flag("--raw", texts.logs.raw, kRawHelp);
   logs.add_option("SERVICE", texts.logs.service, "Service")->type_name("");
   logs.allow_extras();
+
+  CLI::App& doctor = *(parser->doctor = app.add_subcommand(
+                           "doctor", "Show where an agent's lines are, and why they do not move"));
+  AddCommon(doctor, texts.common);
+  doctor
+      .add_option("--agent", texts.common.agent_url,
+                  "Where the agent's control listener answers [127.0.0.1:18888]")
+      ->type_name("ADDR");
+  doctor.add_option("--collector", texts.common.collector_url, "The same as --collector-url")
+      ->type_name("URL");
+  doctor.footer("Exit status: 0 nothing wrong, 1 problems found, 2 wrong usage.");
+  doctor.allow_extras();
   return parser;
 }
 
@@ -226,6 +246,16 @@ Result<Command> ReadLogs(Texts& texts) {
   return Command(std::move(logs));
 }
 
+Result<Command> ReadDoctor(Texts& texts) {
+  Common& common = texts.common;
+  for (std::string* url : {&common.agent_url, &common.collector_url}) {
+    if (url->find("://") == std::string::npos) {
+      *url = Join(common.tls_ca.empty() ? "http://" : "https://", *url);
+    }
+  }
+  return Command(DoctorCommand{});
+}
+
 /// Names the first argument that nothing wanted, with what was perhaps meant.
 Error Unexpected(const CLI::App& app, const std::string& argument) {
   std::vector<std::string> known;
@@ -278,14 +308,18 @@ Result<Command> ReadCommand(Parser& parser, bool has_separator,
   if (is_deploy) return ReadDeploy(parser.texts, std::move(left));
   if (&chosen == parser.query) return ReadQuery(parser.texts);
   if (&chosen == parser.logs) return ReadLogs(parser.texts);
+  if (&chosen == parser.doctor) return ReadDoctor(parser.texts);
   if (app.get_subcommands().front()->get_name() == "cert") return parser.cert.Read();
   return Command(std::move(parser.texts.status));
 }
 
 void TakeEnvironment(Common& common, const Environment& environment) {
-  for (auto [name, value] : {std::pair("DUNLIN_CONTROLLER", &common.controller_url),
-                             std::pair("DUNLIN_COLLECTOR_URL", &common.collector_url),
-                             std::pair("DUNLIN_TOKEN_FILE", &common.token_file)}) {
+  for (auto [name, value] :
+       {std::pair("DUNLIN_CONTROLLER", &common.controller_url),
+        std::pair("DUNLIN_COLLECTOR_URL", &common.collector_url),
+        std::pair("DUNLIN_TOKEN_FILE", &common.token_file),
+        std::pair("DUNLIN_TLS_CA", &common.tls_ca), std::pair("DUNLIN_TLS_CERT", &common.tls_cert),
+        std::pair("DUNLIN_TLS_KEY", &common.tls_key)}) {
     const char* text = environment(name);
     if (text != nullptr && *text != '\0') *value = text;
   }
@@ -352,6 +386,9 @@ std::variant<Invocation, Finished> ParseArguments(const std::vector<std::string>
   if (parser->version) return Finished{ExitStatus::kOk, "dunlin " DUNLIN_VERSION "\n", ""};
   auto command = ReadCommand(*parser, has_separator, after);
   if (!command) return Refuse(command.error().message(), app);
+  if (parser->texts.common.tls_cert.empty() != parser->texts.common.tls_key.empty()) {
+    return Refuse("--tls-cert and --tls-key come together", app);
+  }
   return Invocation{std::move(parser->texts.common), *std::move(command)};
 }
 

@@ -26,8 +26,9 @@ struct Finished {
 /// Null for an unset variable.
 using Environment = std::function<const char*(const std::string& name)>;
 
-/// Reads the arguments after the program's name. DUNLIN_CONTROLLER, DUNLIN_COLLECTOR_URL and
-/// DUNLIN_TOKEN_FILE stand in for the flags of that name; an empty one is the same as none.
+/// Reads the arguments after the program's name. DUNLIN_CONTROLLER, DUNLIN_COLLECTOR_URL,
+/// DUNLIN_TOKEN_FILE and DUNLIN_TLS_CA, _CERT and _KEY stand in for the flags of that name; an
+/// empty one is the same as none.
 std::variant<Invocation, Finished> ParseArguments(const std::vector<std::string>& arguments,
                                                   const Environment& environment);
 

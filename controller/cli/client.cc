@@ -12,14 +12,46 @@ namespace {
 constexpr std::size_t kMaxTokenBytes = 4096;
 
 std::string_view NameOf(Server server) {
-  return server == Server::kController ? "controller" : "collector";
+  switch (server) {
+    case Server::kController:
+      return "controller";
+    case Server::kCollector:
+      return "collector";
+    case Server::kAgent:
+      return "agent";
+  }
+  return "server";
+}
+
+std::string_view FlagOf(Server server) {
+  switch (server) {
+    case Server::kController:
+      return "--controller";
+    case Server::kCollector:
+      return "--collector-url";
+    case Server::kAgent:
+      return "--agent";
+  }
+  return "";
+}
+
+const std::string& UrlOf(Server server, const Common& common) {
+  switch (server) {
+    case Server::kController:
+      return common.controller_url;
+    case Server::kCollector:
+      return common.collector_url;
+    case Server::kAgent:
+      return common.agent_url;
+  }
+  return common.controller_url;
 }
 
 Failure UnreachableFailure(Server server, const Error& error) {
   if (error.code() == ErrorCode::kInvalidArgument) {
     return {ExitStatus::kUsage, error.message(), "", false};
   }
-  std::string_view flag = server == Server::kController ? "--controller" : "--collector-url";
+  std::string_view flag = FlagOf(server);
   return {ExitStatus::kUnreachable,
           Join("the ", NameOf(server), " does not answer: ", error.message(), "\n  Is dunlin-",
                NameOf(server), " running there? ", flag, " names another place."),
@@ -98,10 +130,10 @@ std::variant<http::Response, Failure> Ask(const Context& context, Server server,
                                           std::string_view path,
                                           controller::ClientRequest request) {
   const Common& common = context.common;
-  std::string_view base =
-      server == Server::kController ? common.controller_url : common.collector_url;
+  std::string_view base = UrlOf(server, common);
   while (base.ends_with('/')) base.remove_suffix(1);
   request.url = Join(base, path);
+  request.tls = {common.tls_ca, common.tls_cert, common.tls_key};
   request.headers.emplace_back("Accept", "application/json");
   request.headers.emplace_back("User-Agent", "dunlin/" DUNLIN_VERSION);
   if (!common.token_file.empty()) {

@@ -34,7 +34,7 @@ struct Failure {
 };
 
 /// Who is asked, and how messages call it.
-enum class Server { kController, kCollector };
+enum class Server { kController, kCollector, kAgent };
 
 /// One exchange with `server`: `path` begins with a slash; the token goes along. Any status from
 /// 200 to 299 is an answer.

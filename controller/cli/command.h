@@ -29,7 +29,9 @@ enum class ExitStatus {
 struct Common {
   std::string controller_url = "http://127.0.0.1:18880";
   std::string collector_url = "http://127.0.0.1:3100";
-  std::string token_file;  // empty: no token
+  std::string agent_url = "127.0.0.1:18888";  // of doctor
+  std::string token_file;                     // empty: no token
+  std::string tls_ca, tls_cert, tls_key;      // for https; empty: none
   bool json = false;
 };
 
@@ -82,7 +84,10 @@ struct LogsCommand {
   std::uint64_t limit = 100;
 };
 
-using Command = std::variant<DeployCommand, StatusCommand, QueryCommand, LogsCommand,
+/// Where the lines of one agent are, and why they are not moving.
+struct DoctorCommand {};
+
+using Command = std::variant<DeployCommand, StatusCommand, QueryCommand, LogsCommand, DoctorCommand,
                              CertInitCommand, CertIssueCommand, CertRenewCommand>;
 
 }  // namespace dunlin::cli

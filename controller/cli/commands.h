@@ -11,6 +11,7 @@ ExitStatus RunDeploy(const Context& context, const DeployCommand& command);
 ExitStatus RunStatus(const Context& context, const StatusCommand& command);
 ExitStatus RunQuery(const Context& context, const QueryCommand& command);
 ExitStatus RunLogs(const Context& context, const LogsCommand& command);
+ExitStatus RunDoctor(const Context& context, const DoctorCommand& command);
 
 // These ask nobody: they make files.
 ExitStatus RunCertInit(const Context& context, const CertInitCommand& command);

@@ -16,6 +16,12 @@ std::optional<std::int64_t> IntegerOf(element object, std::string_view name) {
   return number;
 }
 
+std::optional<double> NumberOf(element object, std::string_view name) {
+  double number = 0;
+  if (object[name].get(number) != simdjson::SUCCESS) return std::nullopt;
+  return number;
+}
+
 std::optional<bool> BoolOf(element object, std::string_view name) {
   bool flag = false;
   if (object[name].get(flag) != simdjson::SUCCESS) return std::nullopt;

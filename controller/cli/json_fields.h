@@ -12,6 +12,7 @@ namespace dunlin::cli {
 /// command line shows what it understands of an answer and never fails on what a later server adds.
 std::string TextOf(simdjson::dom::element object, std::string_view name);
 std::optional<std::int64_t> IntegerOf(simdjson::dom::element object, std::string_view name);
+std::optional<double> NumberOf(simdjson::dom::element object, std::string_view name);
 std::optional<bool> BoolOf(simdjson::dom::element object, std::string_view name);
 std::optional<simdjson::dom::element> ObjectOf(simdjson::dom::element object,
                                                std::string_view name);

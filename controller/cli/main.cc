@@ -45,6 +45,7 @@ struct Run {
   ExitStatus operator()(const StatusCommand& command) const { return RunStatus(context, command); }
   ExitStatus operator()(const QueryCommand& command) const { return RunQuery(context, command); }
   ExitStatus operator()(const LogsCommand& command) const { return RunLogs(context, command); }
+  ExitStatus operator()(const DoctorCommand& command) const { return RunDoctor(context, command); }
   ExitStatus operator()(const CertInitCommand& command) const {
     return RunCertInit(context, command);
   }

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "protocol/base/clock.h"
+#include "protocol/base/result.h"
+
+namespace dunlin::cli {
+
+/// What GET /v1/status of an agent says about the way of its lines (docs/agent.md, "Control
+/// listener").
+struct AgentView {
+  struct Pause {
+    double seconds = 0;
+    std::string reason;
+  };
+  struct LastError {
+    std::string kind;
+    std::string message;
+  };
+
+  std::string name;  // project/service/container
+  std::string state;
+  std::string capture;
+  std::int64_t captured = 0;
+  std::int64_t acknowledged = 0;
+  std::int64_t queued = 0;
+  std::int64_t spooled = 0;
+  std::int64_t dropped = 0;
+  std::vector<std::pair<std::string, std::int64_t>> dropped_by_reason;  // those above zero
+  std::int64_t queue_bytes = 0;
+  std::int64_t queue_limit_bytes = 0;
+  bool reading_held = false;
+  double oldest_unsent_seconds = 0;
+  bool collector_configured = false;
+  bool connected = false;
+  std::string collector;  // while connected
+  std::optional<LogTime> connected_since;
+  std::optional<LogTime> last_acknowledged;
+  std::optional<Pause> pause;
+  std::optional<LastError> last_error;
+};
+
+/// Errors: kCorruption for what is no agent's status.
+Result<AgentView> ParseAgentView(std::string_view body);
+
+/// What GET /metrics of a collector says about how it stores (docs/metrics.md, "Collector").
+struct CollectorView {
+  std::int64_t agents_connected = 0;
+  std::optional<std::int64_t> disk_free_bytes;
+  bool read_only = false;
+  /// Why it is; nothing when it does not say.
+  std::optional<bool> disk_full;
+  std::optional<bool> wal_failed;
+  std::int64_t quarantined_segments = 0;
+  std::map<std::string, std::int64_t> refused_connections;  // by reason, those above zero
+};
+
+/// Errors: kCorruption for what are no collector's metrics.
+Result<CollectorView> ParseCollectorView(std::string_view exposition);
+
+/// The time of an HTTP answer's Date field (RFC 9110 section 5.6.7), or nothing.
+std::optional<LogTime> ParseHttpDate(std::string_view text);
+
+}  // namespace dunlin::cli

@@ -1,0 +1,261 @@
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "controller/cli/commands.h"
+#include "controller/cli/diagnosis.h"
+#include "tests/cli/fake_servers.h"
+#include "tests/support/catch.h"
+
+namespace dunlin::cli {
+namespace {
+
+using namespace std::chrono_literals;
+using test::FakeServers;
+using test::HasText;
+using Codes = std::vector<std::string>;
+
+AgentView GoodAgent() {
+  AgentView agent;
+  agent.name = "shop/web/web-1";
+  agent.collector_configured = true;
+  agent.connected = true;
+  agent.queue_limit_bytes = 4 << 20;
+  return agent;
+}
+
+Examination Good() {
+  Examination seen;
+  seen.agent_url = "http://a";
+  seen.collector_url = "http://c";
+  seen.agent = GoodAgent();
+  seen.collector = CollectorView{};
+  return seen;
+}
+
+Examination With(AgentView agent) {
+  Examination seen = Good();
+  seen.agent = std::move(agent);
+  return seen;
+}
+
+Examination With(CollectorView collector) {
+  Examination seen = Good();
+  seen.collector = std::move(collector);
+  return seen;
+}
+
+Codes ProblemsOf(const Examination& seen) {
+  Codes codes;
+  for (const Finding& finding : Diagnose(seen)) {
+    if (finding.weight != Finding::Weight::kProblem) continue;
+    CHECK_FALSE(finding.message.empty());
+    CHECK_FALSE(finding.cure.empty());
+    codes.push_back(finding.code);
+  }
+  return codes;
+}
+
+constexpr std::string_view kStatus = R"({"project":"shop","service":"web","container":"web-1",
+  "state":"running","capture":"pipe","delivery":{"captured":10,"acknowledged":4,"queued":3,
+  "spooled":1,"dropped":2,"dropped_by_reason":{"mem_full":2,"rejected":0},"queue_bytes":1024,
+  "queue_limit_bytes":4194304,"reading_held":false,"oldest_unsent_seconds":1.5,
+  "collector_configured":true,"connected":true,"collector":"10.0.0.1:18889",
+  "connected_since":"1970-01-01T00:15:40Z","last_acknowledged_at":"1970-01-01T00:16:38Z",
+  "pause":null,"last_error":null}})";
+
+constexpr std::string_view kMetrics =
+    "# TYPE dunlin_agents gauge\n"
+    "dunlin_agents{state=\"ok\"} 3\n"
+    "dunlin_agents{state=\"stale\"} 9\n"
+    "dunlin_agents_total{state=\"ok\"} 77\n"
+    "dunlin_ingest_refused_connections_total{reason=\"token\"} 2\n"
+    "dunlin_ingest_refused_connections_total{reason=\"version\"} 0\n"
+    "dunlin_store_disk_free_bytes 1.073741824e+09\n"
+    "dunlin_store_quarantined_segments 0\n"
+    "dunlin_store_read_only 0\n";
+
+}  // namespace
+
+TEST_CASE("doctor finds nothing where lines move", "[cli][doctor]") {
+  CHECK(Diagnose(Good()).empty());
+}
+
+TEST_CASE("doctor tells why an agent is not connected, and the cure", "[cli][doctor]") {
+  auto [kind, message, cure] = GENERATE(table<std::string, std::string, std::string>(
+      {{"dns", "no such name", "Is the name in the agent's --collector right?"},
+       {"connect", "connection refused", "Is dunlin-collector running there"},
+       {"tls", "the certificate has expired", "dunlin cert renew"},
+       {"tls", "the certificate is for another name", "--host HOST"},
+       {"tls", "not signed by our CA", "--tls-ca"},
+       {"tls", "the peer does not speak TLS", "Both ends speak TLS, or neither"},
+       {"refused", "the token is not this collector's", "--token-file"},
+       {"refused", "unknown version", "see the reason"},
+       {"timeout", "no welcome", "network"},
+       {"protocol", "bad magic", "--ingest address, not its --http"},
+       {"reset", "closed", "event=agent_refused"}}));
+  CAPTURE(kind, message);
+  AgentView agent = GoodAgent();
+  agent.connected = false;
+  agent.last_error = {kind, message};
+  const auto findings = Diagnose(With(agent));
+  REQUIRE(findings.size() == 1);
+  CHECK(findings[0].code == "not_connected_" + kind);
+  CHECK_THAT(findings[0].message, HasText(message));
+  CHECK_THAT(findings[0].cure, HasText(cure));
+}
+
+TEST_CASE("doctor tells what holds an agent's lines", "[cli][doctor]") {
+  AgentView agent = GoodAgent();
+  Codes wanted;
+  SECTION("nowhere to send them") {
+    agent.collector_configured = agent.connected = false;
+    wanted = {"no_collector"};
+  }
+  SECTION("a connection that is young is given time") { agent.connected = false; }
+  SECTION("no connection, and no word why") {
+    agent.connected = false;
+    agent.oldest_unsent_seconds = 31;
+    wanted = {"not_connected"};
+  }
+  SECTION("a pause") {
+    agent.pause = {0.5, "the disk is full"};
+    wanted = {"slow_down"};
+  }
+  SECTION("a pause, and no connection in it") {
+    agent.connected = false;
+    agent.last_error = {"reset", "the disk is full"};
+    agent.pause = {0.5, "the disk is full"};
+    wanted = {"slow_down"};
+  }
+  SECTION("no acknowledgement") {
+    agent.oldest_unsent_seconds = 31;
+    wanted = {"not_acknowledged"};
+  }
+  SECTION("a full queue") {
+    agent.queue_bytes = agent.queue_limit_bytes * 95 / 100;
+    wanted = {"queue_full"};
+  }
+  SECTION("a queue that is half full") { agent.queue_bytes = agent.queue_limit_bytes / 2; }
+  SECTION("a full queue that holds up the process") {
+    agent.queue_bytes = agent.queue_limit_bytes;
+    agent.reading_held = true;
+    wanted = {"process_waits"};
+  }
+  CHECK(ProblemsOf(With(agent)) == wanted);
+}
+
+TEST_CASE("lines that were dropped are noted, and no reason for alarm", "[cli][doctor]") {
+  AgentView agent = GoodAgent();
+  agent.dropped_by_reason = {{"mem_full", 7}};
+  const auto findings = Diagnose(With(agent));
+  REQUIRE(findings.size() == 1);
+  CHECK(findings[0].weight == Finding::Weight::kNote);
+  CHECK(findings[0].code == "dropped_mem_full");
+  CHECK_THAT(findings[0].message, HasText("7 lines"));
+}
+
+TEST_CASE("doctor tells why a collector does not store", "[cli][doctor]") {
+  CollectorView collector;
+  Codes wanted;
+  SECTION("its disk is full") {
+    collector.read_only = true;
+    collector.disk_full = true;
+    collector.wal_failed = false;
+    wanted = {"collector_disk_full"};
+  }
+  SECTION("its log failed") {
+    collector.read_only = true;
+    collector.disk_full = false;
+    collector.wal_failed = true;
+    wanted = {"collector_wal_failed"};
+  }
+  SECTION("it does not say") {
+    collector.read_only = true;
+    wanted = {"collector_read_only"};
+  }
+  SECTION("damage") {
+    collector.quarantined_segments = 1;
+    wanted = {"collector_quarantine"};
+  }
+  SECTION("strangers were turned away, which is no problem by itself") {
+    collector.refused_connections = {{"token", 3}};
+  }
+  CHECK(ProblemsOf(With(collector)) == wanted);
+}
+
+TEST_CASE("doctor tells apart who does not answer and who does not tell", "[cli][doctor]") {
+  Examination seen = Good();
+  seen.agent =
+      Failure{ExitStatus::kUnreachable, "the agent does not answer: refused\n  advice", "", true};
+  seen.collector = Failure{ExitStatus::kRefused, "the collector answered 401", "", false};
+  CHECK(ProblemsOf(seen) == Codes{"agent_unreachable", "collector_refuses_us"});
+  CHECK(Diagnose(seen)[0].message == "the agent does not answer: refused");
+}
+
+TEST_CASE("clocks that differ by more than an answer takes are a problem", "[cli][doctor]") {
+  Examination seen = Good();
+  seen.skew = GENERATE(4s, -4s);
+  CHECK(ProblemsOf(seen).empty());
+  seen.skew = 90s;
+  CHECK_THAT(Diagnose(seen).at(0).message, HasText("90 s ahead of"));
+  seen.skew = -90s;
+  CHECK_THAT(Diagnose(seen).at(0).message, HasText("90 s behind"));
+}
+
+TEST_CASE("doctor shows where the lines are on one screen", "[cli][doctor]") {
+  FakeServers servers;
+  servers.common.agent_url = "http://127.0.0.1:18888";
+  servers.Answer(200, std::string(kStatus));
+  servers.Answer(200, std::string(kMetrics));
+  CHECK(RunDoctor(servers.MakeContext(), {}) == ExitStatus::kOk);
+  CHECK(servers.requests[0].url == "http://127.0.0.1:18888/v1/status");
+  CHECK(servers.requests[1].url == "http://127.0.0.1:3100/metrics");
+  CHECK(
+      servers.terminal.out ==
+      "agent      shop/web/web-1, running, at http://127.0.0.1:18888\n"
+      "  lines    10 captured = 4 acknowledged + 3 queued + 1 spooled + 2 dropped\n"
+      "  queue    1KiB of 4MiB, oldest line 1 s old\n"
+      "  sends    to 10.0.0.1:18889 since 60s ago; last acknowledgement 2s ago\n"
+      "collector  at http://127.0.0.1:3100\n"
+      "  stores   lines, 1GiB free, 3 agents connected\n"
+      "\n"
+      "note     2 lines were dropped (mem_full) since the agent started; gap markers are in their "
+      "place\n"
+      "         More --memory-limit, or --spool, bridges a longer outage.\n"
+      "\n"
+      "note     the collector has turned away 2 connections (token) since it started\n"
+      "         Its log (event=agent_refused) names peer and reason.\n"
+      "\n"
+      "no problems\n");
+}
+
+TEST_CASE("doctor answers programs with findings and the agent's own words", "[cli][doctor]") {
+  FakeServers servers;
+  servers.common.json = true;
+  servers.Answer(200, std::string(kStatus));
+  servers.Fail(ErrorCode::kUnavailable);
+  CHECK(RunDoctor(servers.MakeContext(), {}) == ExitStatus::kFailed);
+  CHECK_THAT(servers.terminal.out, HasText(R"({"healthy":false,"findings":[{"weight":"problem",)"
+                                           R"("code":"collector_unreachable",)"));
+  CHECK_THAT(servers.terminal.out, HasText(R"("agent":{"project":"shop",)"));
+  CHECK_THAT(servers.terminal.out, HasText(R"("collector":null,"clock_skew_seconds":null})"));
+}
+
+TEST_CASE("what answers there may be somebody else", "[cli][doctor]") {
+  FakeServers servers;
+  servers.Answer(200, R"({"project":"shop"})");
+  servers.Answer(200, "some_metric 1\n");
+  CHECK(RunDoctor(servers.MakeContext(), {}) == ExitStatus::kFailed);
+  CHECK_THAT(servers.terminal.out, HasText("not an agent of this version"));
+  CHECK_THAT(servers.terminal.out, HasText("not a collector of this version"));
+}
+
+TEST_CASE("the time of an answer is read", "[cli][doctor]") {
+  CHECK(ParseHttpDate("Sun, 06 Nov 1994 08:49:37 GMT") == LogTimeOf(784111777'000'000'000));
+  CHECK_FALSE(ParseHttpDate(""));
+  CHECK_FALSE(ParseHttpDate("yesterday"));
+  CHECK_FALSE(ParseHttpDate("Sun, 06 Nov 1994 08:49:37 GMT+1"));
+}
+
+}  // namespace dunlin::cli

@@ -73,8 +73,10 @@ class DoctorTest(harness.IntegrationTest):
     def test_collector_with_a_full_disk(self):
         collector = self.collector(flags=["--min-free", "1000TiB"])
         agent = self.agent(TALKER, collector.ingest)
-        found = self.wait_for(agent, collector.url, ["slow_down", "collector_read_only"])
-        self.assertIn("--min-free", found["collector_read_only"]["cure"])
+        says_why = "dunlin_store_disk_full" in collector.metrics()
+        full = "collector_disk_full" if says_why else "collector_read_only"
+        found = self.wait_for(agent, collector.url, ["slow_down", full])
+        self.assertIn("--min-free", found[full]["cure"])
 
     def test_wrong_token(self):
         right, wrong = self.folder / "right", self.folder / "wrong"

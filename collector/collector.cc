@@ -10,12 +10,14 @@
 #include "collector/ingest/batch_rows.h"
 #include "collector/metrics/collector_metrics.h"
 #include "collector/store/store.h"
+#include "protocol/base/certificate_role.h"
 #include "protocol/base/file_system.h"
 #include "protocol/base/log.h"
 #include "protocol/base/random.h"
 #include "protocol/base/text.h"
 #include "protocol/metrics/http_metrics.h"
 #include "protocol/metrics/registry.h"
+#include "protocol/net/tls_context.h"
 #include "protocol/net/worker_pool.h"
 #include "protocol/server/http_server.h"
 #include "protocol/server/router.h"
@@ -47,15 +49,42 @@ Result<void> CheckExposure(const CollectorOptions& options) {
   for (const auto& [flag, address] :
        {std::pair("--http", options.http), std::pair("--ingest", options.ingest)}) {
     if (address.is_loopback() || !options.token_file.empty()) continue;
+    if (!options.tls_client_ca.empty()) continue;
     if (!options.insecure) {
       return Error(ErrorCode::kInvalidArgument,
                    Join(flag, " ", address.ToString(),
                         " can be reached from other machines: give --token-file FILE, or "
-                        "--insecure to serve everybody"));
+                        "--tls-cert, --tls-key and --tls-client-ca FILE, or --insecure to serve "
+                        "everybody"));
     }
     log::Warn("unprotected_listener", {{"flag", flag}, {"address", address.ToString()}});
   }
   return {};
+}
+
+/// Of the two ports; null without TLS. One certificate, and different clients: every agent has a
+/// certificate, a browser or a probe of an orchestrator has none.
+struct Tls {
+  std::unique_ptr<net::TlsContext> ingest;
+  std::unique_ptr<net::TlsContext> http;
+};
+
+Result<Tls> MakeTls(const CollectorOptions& options) {
+  Tls tls;
+  if (options.tls_cert.empty()) return tls;
+  const net::TlsFiles files{options.tls_client_ca, options.tls_cert, options.tls_key};
+  const bool mutual = !files.ca.empty();
+  constexpr std::string_view kFlags = "--tls-cert, --tls-key, --tls-client-ca";
+  auto ingest = net::TlsContext::ForServer(
+      files, mutual ? net::ClientCertificates::kRequired : net::ClientCertificates::kIgnored,
+      std::string(mutual ? role::kAgent : ""));
+  if (!ingest) return std::move(ingest).error().Wrap(kFlags);
+  auto http = net::TlsContext::ForServer(
+      files, mutual ? net::ClientCertificates::kOptional : net::ClientCertificates::kIgnored);
+  if (!http) return std::move(http).error().Wrap(kFlags);
+  tls.ingest = *std::move(ingest);
+  tls.http = *std::move(http);
+  return tls;
 }
 
 store::StoreOptions StoreOptionsOf(const CollectorOptions& options) {
@@ -79,9 +108,11 @@ api::LokiApiOptions ApiOptionsOf(const CollectorOptions& options) {
 // Members are in order of construction: each uses only those above it, and store and loop outlive
 // every callback they were given.
 struct Collector::Impl {
-  Impl(net::Loop& the_loop, const CollectorOptions& options, std::string the_token,
+  Impl(net::Loop& the_loop, const CollectorOptions& options, std::string the_token, Tls the_tls,
        std::unique_ptr<store::Store> the_store)
       : loop(the_loop),
+        tls(std::move(the_tls)),
+        asks_for_certificates(!options.tls_client_ca.empty()),
         token_file(options.token_file),
         token(std::move(the_token)),
         metrics(registry),
@@ -93,6 +124,7 @@ struct Collector::Impl {
             {loop, query_workers, ingest_workers, *store, metrics, SystemClock()}) {
     metrics::AddProcessMetrics(registry, "collector");
     AddStoreMetrics(registry, *store);
+    if (tls.ingest) AddTlsMetrics(registry, *tls.ingest, *tls.http);
     AddAgentMetrics(registry, [this] { return agents.Count(SystemClock().Now()); });
 
     api.AddRoutes(router);
@@ -105,9 +137,9 @@ struct Collector::Impl {
   }
 
   void OnRequest(http::Request request, server::Responder respond, server::Cancelled cancelled) {
-    if (!api::IsAuthorized(request, token)) {
-      http_metrics.Observe("", request, 401, 0);
-      respond(api::Unauthorized());
+    if (auto refusal = api::Refusal(request, {token, asks_for_certificates})) {
+      http_metrics.Observe("", request, refusal->status, 0);
+      respond(std::move(*refusal));
       return;
     }
     router.Route(std::move(request), std::move(respond), std::move(cancelled));
@@ -117,6 +149,7 @@ struct Collector::Impl {
     ingest::AgentListenerOptions agent_options;
     agent_options.session.collector_id = NewRandomId();
     agent_options.session.token = token;
+    agent_options.tls = tls.ingest.get();
     auto agent_port = ingest::AgentListener::Listen(
         options.ingest, agent_options,
         {loop, ingest_workers, *store, agents, metrics, SystemClock()});
@@ -124,6 +157,7 @@ struct Collector::Impl {
 
     server::HttpServerOptions http_options;
     http_options.limits.body_bytes = kMaxBodyBytes;
+    http_options.tls = tls.http.get();
     auto http_port = server::HttpServer::Listen(
         loop, options.http, http_options,
         [this](http::Request request, server::Responder respond, server::Cancelled cancelled) {
@@ -158,6 +192,8 @@ struct Collector::Impl {
   }
 
   net::Loop& loop;
+  Tls tls;
+  bool asks_for_certificates;
   std::string token_file;
   std::string token;
   bool stopping = false;
@@ -184,10 +220,13 @@ Result<std::unique_ptr<Collector>> Collector::Start(net::Loop& loop,
   if (auto safe = CheckExposure(options); !safe) return std::move(safe).error();
   auto token = ReadToken(options.token_file);
   if (!token) return std::move(token).error();
+  auto tls = MakeTls(options);
+  if (!tls) return std::move(tls).error();
   auto store = store::Store::Open(PosixFileSystem(), SystemClock(), StoreOptionsOf(options),
                                   std::make_shared<ingest::IngestPayloadDecoder>());
   if (!store) return std::move(store).error();
-  auto impl = std::make_unique<Impl>(loop, options, *std::move(token), *std::move(store));
+  auto impl =
+      std::make_unique<Impl>(loop, options, *std::move(token), *std::move(tls), *std::move(store));
   if (auto listening = impl->Listen(options); !listening) return std::move(listening).error();
   return std::unique_ptr<Collector>(new Collector(std::move(impl)));
 }

@@ -22,6 +22,9 @@ struct CollectorOptions {
   std::uint64_t retention_bytes = 0;                                 // zero: no limit
   std::uint64_t min_free_bytes = 256_MiB;
   std::string token_file;  // empty: no token
+  std::string tls_cert;    // with tls_key: both ports speak TLS
+  std::string tls_key;
+  std::string tls_client_ca;  // with tls_cert: agents need certificates, HTTP clients may show one
   bool insecure = false;
   std::uint64_t max_entries = 5000;
   std::chrono::nanoseconds query_timeout = std::chrono::seconds(60);

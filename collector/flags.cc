@@ -19,7 +19,13 @@ void Flags::Declare(config::ProgramOptions& program) {
                   "free disk space below which nothing more is stored");
   program.Add("token-file", &options_.token_file,
               "file with the token that agents and HTTP clients have to show");
-  program.Add("insecure", &options_.insecure, "serve other machines without a token");
+  program.Add("tls-cert", &options_.tls_cert,
+              "certificate (PEM) of both ports, which then speak TLS");
+  program.Add("tls-key", &options_.tls_key, "its key (PEM)");
+  program.Add("tls-client-ca", &options_.tls_client_ca,
+              "certificates (PEM) that sign those that agents and HTTP clients have to show");
+  program.Add("insecure", &options_.insecure,
+              "serve other machines without a token or certificates");
   program.Add("max-entries", &options_.max_entries, "largest limit of a log query");
   program.Add("query-timeout", &options_.query_timeout, "after which a query is stopped");
   program.Add("log-level", &log_level_, "debug, info, warn or error");
@@ -33,6 +39,13 @@ Result<CollectorOptions> Flags::Options() const {
   auto ingest = net::HostPort::Parse(ingest_);
   if (!ingest) return std::move(ingest).error().Wrap("--ingest");
   options.ingest = *std::move(ingest);
+  if (options.tls_cert.empty() != options.tls_key.empty()) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "--tls-cert and --tls-key belong together: one of them is missing");
+  }
+  if (!options.tls_client_ca.empty() && options.tls_cert.empty()) {
+    return Error(ErrorCode::kInvalidArgument, "--tls-client-ca needs --tls-cert and --tls-key");
+  }
   if (options.max_entries == 0) {
     return Error(ErrorCode::kInvalidArgument, "--max-entries has to be at least 1");
   }

@@ -35,6 +35,7 @@ struct AgentConnection {
   std::uint64_t in_flight_bytes = 0;
   bool reading = false;
   bool closing = false;
+  bool heard = false;  // anything at all
 };
 
 }  // namespace
@@ -70,7 +71,7 @@ struct AgentListener::Impl {
     auto connection = std::make_unique<AgentConnection>(id, std::move(stream), options.session,
                                                         services.clock.Steady());
     connection->stream->on_data = [this, id](std::string_view bytes) { OnBytes(id, bytes); };
-    connection->stream->on_close = [this, id](std::optional<Error>) { Remove(id); };
+    connection->stream->on_close = [this, id](std::optional<Error> reason) { OnClose(id, reason); };
     AgentConnection& added = *connection;
     connections.emplace(id, std::move(connection));
     services.metrics.SetConnections(connections.size());
@@ -85,7 +86,25 @@ struct AgentListener::Impl {
   void OnBytes(ConnectionId id, std::string_view bytes) {
     AgentConnection* connection = Find(id);
     if (connection == nullptr) return;
+    if (!std::exchange(connection->heard, true)) {
+      if (const auto* certificate = connection->stream->identity()) {
+        connection->session.OnCertificate(*certificate);
+      }
+    }
     Perform(id, connection->session.OnBytes(bytes, services.clock.Steady()));
+  }
+
+  void OnClose(ConnectionId id, const std::optional<Error>& reason) {
+    AgentConnection* connection = Find(id);
+    if (connection == nullptr) return;
+    // Whoever just leaves is not turned away.
+    const bool refused = options.tls != nullptr && !connection->heard && !connection->closing &&
+                         reason && reason->code() != ErrorCode::kUnavailable;
+    if (refused) {
+      action::Refuse refuse{collector::RefuseReason::kTls, reason->message()};
+      Do(*connection, refuse);
+    }
+    Remove(id);
   }
 
   void OnTick() {
@@ -289,9 +308,11 @@ Result<std::unique_ptr<AgentListener>> AgentListener::Listen(const net::HostPort
                                                              Services services) {
   auto impl = std::make_unique<Impl>(std::move(options), services);
   auto listener = net::Listener::Listen(
-      services.loop, address, [self = impl.get()](std::unique_ptr<net::Connection> stream) {
+      services.loop, address,
+      [self = impl.get()](std::unique_ptr<net::Connection> stream) {
         self->OnAccept(std::move(stream));
-      });
+      },
+      impl->options.tls);
   if (!listener) return std::move(listener).error();
   impl->listener = std::move(*listener);
   return std::unique_ptr<AgentListener>(new AgentListener(std::move(impl)));

@@ -12,12 +12,15 @@
 #include "protocol/base/units.h"
 #include "protocol/net/address.h"
 #include "protocol/net/loop.h"
+#include "protocol/net/tls_context.h"
 #include "protocol/net/worker_pool.h"
 
 namespace dunlin::ingest {
 
 struct AgentListenerOptions {
   SessionOptions session;
+  /// Outlives the listener; null: plain TCP. An agent that shows a certificate is held to it.
+  net::TlsContext* tls = nullptr;
   std::size_t max_connections = 4096;
   /// Bytes received and not yet durable, counted uncompressed: beyond them a connection is not
   /// read, so that TCP slows its agent down. The total stays below what the store lets queue.

@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "protocol/base/agent_scope.h"
 #include "protocol/base/secret.h"
 #include "protocol/base/text.h"
 #include "protocol/wire/batch.h"
@@ -116,6 +117,13 @@ void AgentSession::OnHello(std::string_view payload, Actions& actions) {
   auto identity = IdentityOf(*hello, options_.identity);
   if (!identity) {
     return TurnAway(RefuseReason::kIdentity, identity.error().message(), /*retry=*/false, actions);
+  }
+  if (certificate_ && !SpeaksFor(*certificate_, hello->project, hello->service, hello->container)) {
+    return TurnAway(
+        RefuseReason::kCertificate,
+        Join("the agent's certificate (", certificate_->common_name, ") does not speak for ",
+             hello->project, '/', hello->service, '/', hello->container),
+        /*retry=*/false, actions);
   }
   first_held_ = identity->first_sequence;
   state_ = State::kAdmitting;

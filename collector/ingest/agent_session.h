@@ -12,6 +12,7 @@
 #include "collector/ingest/agent_identity.h"
 #include "collector/metrics/collector_metrics.h"
 #include "protocol/base/clock.h"
+#include "protocol/base/peer_identity.h"
 #include "protocol/base/random.h"
 #include "protocol/wire/frame.h"
 #include "protocol/wire/messages.h"
@@ -110,6 +111,9 @@ class AgentSession {
  public:
   AgentSession(SessionOptions options, SteadyTime now);
 
+  /// The agent has shown this certificate, which is good and for agents: it may only be one of
+  /// those that the certificate speaks for. Before the first bytes.
+  void OnCertificate(PeerIdentity certificate) { certificate_ = std::move(certificate); }
   Actions OnBytes(std::string_view bytes, SteadyTime now);
   /// Answers Admit. `next_sequence` is the first one not durable.
   Actions OnAdmitted(std::uint64_t next_sequence);
@@ -136,6 +140,7 @@ class AgentSession {
   void SayGoodbye(std::string reason, bool retry, Actions& actions);
 
   SessionOptions options_;
+  std::optional<PeerIdentity> certificate_;
   State state_ = State::kPreface;
   std::string preface_;  // what has come of it
   wire::FrameReader frames_;

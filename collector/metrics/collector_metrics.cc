@@ -91,6 +91,10 @@ std::string_view RefuseReasonName(RefuseReason reason) {
       return "too_many";
     case RefuseReason::kProtocol:
       return "protocol";
+    case RefuseReason::kTls:
+      return "tls";
+    case RefuseReason::kCertificate:
+      return "certificate";
   }
   return "";
 }
@@ -229,6 +233,20 @@ void AddStoreMetrics(metrics::Registry& registry, store::Store& store) {
     out.Gauge("dunlin_store_newest_timestamp_seconds",
               "Time of the newest entry as Unix time, 0 when there is none.",
               SecondsOf(s.newest_time_ns));
+  });
+}
+
+void AddTlsMetrics(metrics::Registry& registry, const net::TlsContext& ingest,
+                   const net::TlsContext& http) {
+  registry.OnScrape([&ingest, &http](metrics::Snapshot& out) {
+    for (const auto& [port, context] : {std::pair("ingest", &ingest), {"http", &http}}) {
+      const auto failures = context->failures();
+      for (std::size_t i = 0; i < failures.size(); ++i) {
+        std::string kind(net::TlsFailureName(static_cast<net::TlsFailure>(i)));
+        out.Counter("dunlin_tls_failures_total", "Handshakes that failed, by port and kind.",
+                    AsDouble(failures[i]), {{"port", port}, {"kind", std::move(kind)}});
+      }
+    }
   });
 }
 

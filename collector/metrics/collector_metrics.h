@@ -7,6 +7,7 @@
 
 #include "collector/store/store.h"
 #include "protocol/metrics/registry.h"
+#include "protocol/net/tls_context.h"
 
 namespace dunlin::collector {
 
@@ -27,7 +28,16 @@ enum class RejectReason {
 std::string_view RejectReasonName(RejectReason reason);
 
 /// Why a connection to the ingest port was turned away: the `reason` label.
-enum class RefuseReason { kNotDunlin, kVersion, kToken, kIdentity, kTooMany, kProtocol };
+enum class RefuseReason {
+  kNotDunlin,
+  kVersion,
+  kToken,
+  kIdentity,
+  kTooMany,
+  kProtocol,
+  kTls,          // no handshake; AddTlsMetrics() counts why
+  kCertificate,  // it does not speak for this agent
+};
 std::string_view RefuseReasonName(RefuseReason reason);
 
 /// What a query was: the `kind` label.
@@ -60,7 +70,7 @@ class CollectorMetrics {
  private:
   static constexpr std::size_t kProtocols = 2;
   static constexpr std::size_t kRejectReasons = 8;
-  static constexpr std::size_t kRefuseReasons = 6;
+  static constexpr std::size_t kRefuseReasons = 8;
   static constexpr std::size_t kQueryKinds = 3;
   static constexpr std::size_t kQueryErrors = 5;
 
@@ -81,6 +91,10 @@ class CollectorMetrics {
 /// Adds dunlin_store_*, read from Store::Stats() at each scrape. The registry is not scraped after
 /// the store is gone.
 void AddStoreMetrics(metrics::Registry& registry, store::Store& store);
+
+/// Adds dunlin_tls_failures_total of these ports; the registry is not scraped after they are gone.
+void AddTlsMetrics(metrics::Registry& registry, const net::TlsContext& ingest,
+                   const net::TlsContext& http);
 
 /// Agents by what the collector knows of them: the `state` label.
 struct AgentCounts {

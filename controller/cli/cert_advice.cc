@@ -26,14 +26,16 @@ std::string Word(const std::string& path) {
 }  // namespace
 
 std::string AdviceFor(std::string_view role, const CertificateFiles& files) {
-  const std::string flags = Join("--tls-ca ", Word(files.authority), " --tls-cert ",
-                                 Word(files.certificate), " --tls-key ", Word(files.key));
+  const std::string own =
+      Join(" --tls-cert ", Word(files.certificate), " --tls-key ", Word(files.key));
+  const std::string flags = Join("--tls-ca ", Word(files.authority), own);
   if (role == role::kAgent) {
     return Join("For the collector's connection and the agent's own listener:\n  dunlin-agent ",
                 flags, " …\n");
   }
   if (role == role::kCollector) {
-    return Join("For agents and for HTTP:\n  dunlin-collector ", flags, " …\n");
+    return Join("For agents and for HTTP:\n  dunlin-collector --tls-client-ca ",
+                Word(files.authority), own, " …\n");
   }
   if (role == role::kController) {
     return Join("For commands to agents and collectors:\n  dunlin doctor ", flags,

@@ -257,6 +257,12 @@ Result<std::unique_ptr<TlsContext>> TlsContext::Make(Files files) {
 TlsContext::TlsContext(std::unique_ptr<Files> files) : files_(std::move(files)) {}
 TlsContext::~TlsContext() = default;
 
+std::array<std::uint64_t, kTlsFailures> TlsContext::failures() const {
+  std::array<std::uint64_t, kTlsFailures> counted{};
+  for (std::size_t i = 0; i < kTlsFailures; ++i) counted[i] = failures_[i];
+  return counted;
+}
+
 std::shared_ptr<const TlsSettings> TlsContext::Current() {
   if (Stamp::Of(files_->paths) == files_->stamp) return settings_;
   auto settings = files_->Read();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -66,8 +67,8 @@ class TlsContext {
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
 
-  /// Handshakes that failed so far, by TlsFailure.
-  const std::array<std::uint64_t, kTlsFailures>& failures() const { return failures_; }
+  /// Handshakes that failed so far, by TlsFailure. Any thread.
+  std::array<std::uint64_t, kTlsFailures> failures() const;
 
   /// From the first byte to the end of the handshake.
   std::chrono::milliseconds handshake_timeout = std::chrono::seconds(10);
@@ -89,7 +90,7 @@ class TlsContext {
   std::unique_ptr<Files> files_;
   // Shared with the connections that began with it, which may outlast a change of the files.
   std::shared_ptr<const TlsSettings> settings_;
-  std::array<std::uint64_t, kTlsFailures> failures_{};
+  std::array<std::atomic<std::uint64_t>, kTlsFailures> failures_{};
 };
 
 }  // namespace dunlin::net

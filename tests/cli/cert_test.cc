@@ -137,7 +137,7 @@ TEST_CASE("a collector's certificate has its names and addresses", "[cli][cert]"
   CHECK(certs.Signed("c1"));
   CHECK(certs.Permissions("c1.key") == 0600);
   CHECK_THAT(certs.out(),
-             HasText(Join("dunlin-collector --tls-ca ", certs.path, "/ca.pem --tls-cert ",
+             HasText(Join("dunlin-collector --tls-client-ca ", certs.path, "/ca.pem --tls-cert ",
                           certs.path, "/c1.pem --tls-key ", certs.path, "/c1.key")));
 }
 

@@ -228,7 +228,7 @@ TEST_CASE("a collector that cannot start says why and what to do", "[collector]"
     options.ingest.host = "0.0.0.0";
     want =
         "--ingest 0.0.0.0:0 can be reached from other machines: give --token-file FILE, or "
-        "--insecure";
+        "--tls-cert, --tls-key and --tls-client-ca FILE, or --insecure";
   }
   SECTION("the token file is missing") {
     options.token_file = folder.File("token");

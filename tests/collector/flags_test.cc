@@ -38,8 +38,9 @@ TEST_CASE("a data folder is all a collector needs", "[collector][flags]") {
 TEST_CASE("flags become options", "[collector][flags]") {
   Flags flags;
   Parse(flags, {"--data=/d", "--http=[::1]:1", "--ingest=:2", "--retention=0",
-                "--retention-size=1GiB", "--min-free=4MiB", "--token-file=/t", "--insecure",
-                "--max-entries=7", "--query-timeout=5s", "--log-level=debug"});
+                "--retention-size=1GiB", "--min-free=4MiB", "--token-file=/t", "--tls-cert=/c",
+                "--tls-key=/k", "--tls-client-ca=/a", "--insecure", "--max-entries=7",
+                "--query-timeout=5s", "--log-level=debug"});
   auto options = flags.Options();
   REQUIRE(options);
   CHECK(options->http == net::HostPort{"::1", 1});
@@ -48,6 +49,9 @@ TEST_CASE("flags become options", "[collector][flags]") {
   CHECK(options->retention_bytes == 1_GiB);
   CHECK(options->min_free_bytes == 4_MiB);
   CHECK(options->token_file == "/t");
+  CHECK(options->tls_cert == "/c");
+  CHECK(options->tls_key == "/k");
+  CHECK(options->tls_client_ca == "/a");
   CHECK(options->insecure);
   CHECK(options->max_entries == 7);
   CHECK(options->query_timeout == 5s);
@@ -67,6 +71,19 @@ TEST_CASE("a wrong value names its flag", "[collector][flags]") {
   CHECK(options.error().code() == ErrorCode::kInvalidArgument);
   CHECK_THAT(options.error().message(),
              Catch::Matchers::StartsWith(flag.substr(0, flag.find('='))));
+}
+
+TEST_CASE("TLS flags that lack another are refused by name", "[collector][flags]") {
+  auto [flag, missing] =
+      GENERATE(table<std::string, std::string>({{"--tls-cert=/c", "--tls-key"},
+                                                {"--tls-key=/k", "--tls-cert"},
+                                                {"--tls-client-ca=/a", "--tls-cert"}}));
+  CAPTURE(flag);
+  Flags flags;
+  Parse(flags, {"--data=/d", flag});
+  auto options = flags.Options();
+  REQUIRE_FALSE(options);
+  CHECK_THAT(options.error().message(), Catch::Matchers::Contains(missing));
 }
 
 TEST_CASE("an unknown log level is refused", "[collector][flags]") {

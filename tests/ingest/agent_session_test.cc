@@ -75,6 +75,28 @@ BatchResult Refused(std::uint64_t sequence, bool slow_down) {
   return {sequence, BatchResult::Fate::kRefused, "disk full", slow_down};
 }
 
+TEST_CASE("an agent may only be what its certificate speaks for", "[ingest][session]") {
+  PeerIdentity certificate{"web's", {"agent"}, {}, {"dunlin:shop/web"}};
+  Conversation agent;
+  SECTION("it speaks for it") {
+    agent.session().OnCertificate(certificate);
+    CHECK(agent.Send(PrefaceAndHello(HelloOf("web"))) == Words{"admit shop/web/v1/web-1"});
+  }
+  SECTION("it speaks for another") {
+    agent.session().OnCertificate(certificate);
+    CHECK(agent.Send(PrefaceAndHello(HelloOf("db")) + BatchFrame(1, {"a"})) ==
+          Words{"refuse certificate",
+                "goodbye: the agent's certificate (web's) does not speak for shop/db/db-1 (final)",
+                "close"});
+    CHECK(agent.session().closed());
+  }
+  SECTION("it speaks for nobody") {
+    certificate.uris.clear();
+    agent.session().OnCertificate(certificate);
+    CHECK(agent.Send(PrefaceAndHello(HelloOf("web"))).front() == "refuse certificate");
+  }
+}
+
 TEST_CASE("batches are stored in sequence and acknowledged when durable", "[ingest][session]") {
   Conversation agent;
   agent.Open();

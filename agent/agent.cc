@@ -80,7 +80,7 @@ Agent::Agent(net::Loop& loop, const Clock& clock, StandardOutputs& outputs,
                            CheckFlushed();
                          }),
       shipper_(loop, clock,
-               ShipperOptionsOf(configuration_, credentials_.token, agent_id_, boot_id_)),
+               ShipperOptionsOf(configuration_, credentials_, agent_id_, boot_id_)),
       captures_(loop, clock, shipper_, outputs, configuration_.passthrough),
       probes_(loop, clock, configuration_, child_exits_),
       parent_(configuration_.parent_death && getpid() != 1 ? getppid() : 0),

@@ -17,7 +17,7 @@ std::string HostName() {
 }  // namespace
 
 shipper::ShipperOptions ShipperOptionsOf(const Configuration& configuration,
-                                         const std::string& token, const RandomId& agent_id,
+                                         const Credentials& credentials, const RandomId& agent_id,
                                          const RandomId& boot_id) {
   shipper::ShipperOptions options;
   options.batcher.batch_bytes = configuration.batch_bytes;
@@ -42,7 +42,8 @@ shipper::ShipperOptions ShipperOptionsOf(const Configuration& configuration,
   sender.hello.container = configuration.container;
   sender.hello.host = HostName();
   sender.hello.labels = configuration.labels;
-  sender.hello.token = token;
+  sender.hello.token = credentials.token;
+  sender.tls = credentials.collector_tls.get();
   options.sender = std::move(sender);
   return options;
 }

@@ -72,7 +72,10 @@ Snapshot Agent::TakeSnapshot() const {
   }
   s.loop_lag = loop_.lag();
   s.listening = control_ && control_->listening();
-  if (credentials_.listener_tls) s.tls_failures = credentials_.listener_tls->failures();
+  if (credentials_.listener_tls) s.control_tls_failures = credentials_.listener_tls->failures();
+  if (credentials_.collector_tls) {
+    s.collector_tls_failures = credentials_.collector_tls->failures();
+  }
   s.agent_started_at = agent_started_at_;
   return s;
 }

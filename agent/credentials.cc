@@ -3,6 +3,7 @@
 #include <string_view>
 #include <utility>
 
+#include "protocol/base/certificate_role.h"
 #include "protocol/base/file_system.h"
 #include "protocol/base/text.h"
 
@@ -36,13 +37,19 @@ Result<Credentials> LoadCredentials(Configuration& configuration) {
     if (!token) return std::move(token).error();
     credentials.metrics_token = std::move(*token);
   }
-  if (!configuration.listen || configuration.tls_cert.empty()) return credentials;
+  const net::TlsFiles files{configuration.tls_ca, configuration.tls_cert, configuration.tls_key};
+  constexpr std::string_view kFlags = "--tls-ca, --tls-cert, --tls-key";
+  if (!configuration.collectors.empty() && !files.ca.empty()) {
+    auto tls = net::TlsContext::ForClient(files, std::string(role::kCollector));
+    if (!tls) return std::move(tls).error().Wrap(kFlags);
+    credentials.collector_tls = std::move(*tls);
+  }
+  if (!configuration.listen || files.certificate.empty()) return credentials;
   // Not required in the handshake: probes of an orchestrator have no certificate, and see health.
-  const auto clients = configuration.tls_ca.empty() ? net::ClientCertificates::kIgnored
-                                                    : net::ClientCertificates::kOptional;
-  auto tls = net::TlsContext::ForServer(
-      {configuration.tls_ca, configuration.tls_cert, configuration.tls_key}, clients);
-  if (!tls) return std::move(tls).error().Wrap("--tls-ca, --tls-cert, --tls-key");
+  const auto clients =
+      files.ca.empty() ? net::ClientCertificates::kIgnored : net::ClientCertificates::kOptional;
+  auto tls = net::TlsContext::ForServer(files, clients);
+  if (!tls) return std::move(tls).error().Wrap(kFlags);
   credentials.listener_tls = std::move(*tls);
   return credentials;
 }

@@ -13,6 +13,8 @@ namespace dunlin::agent {
 struct Credentials {
   std::string token;          // empty: none
   std::string metrics_token;  // likewise
+  /// Of the connection to the collector; null where that is plain TCP.
+  std::unique_ptr<net::TlsContext> collector_tls;
   /// Of the control listener; null where it speaks plain HTTP.
   std::unique_ptr<net::TlsContext> listener_tls;
 };

@@ -144,19 +144,26 @@ void AddProcess(Families& out, const Snapshot& s) {
               s.orphans_reaped);
 }
 
+void AddTlsFailures(Families& out, const Snapshot& s) {
+  if (!s.control_tls_failures && !s.collector_tls_failures) return;
+  out.BeginCounter("dunlin_agent_tls_failures_total",
+                   "Handshakes that failed, by connection and kind.");
+  for (const auto& [connection, failures] :
+       {std::pair("control", s.control_tls_failures), {"collector", s.collector_tls_failures}}) {
+    for (std::size_t i = 0; failures && i < net::kTlsFailures; ++i) {
+      out.Sample((*failures)[i],
+                 {{"connection", connection},
+                  {"kind", std::string(net::TlsFailureName(static_cast<net::TlsFailure>(i)))}});
+    }
+  }
+}
+
 void AddAgent(Families& out, const Snapshot& s, const ProcessUsage& agent) {
   out.BeginGauge("dunlin_agent_build_info", "Version of the agent.");
   out.Sample(1, {{"version", DUNLIN_VERSION}});
   out.Gauge("dunlin_agent_listening", "Whether the control listener is bound.",
             s.listening ? 1 : 0);
-  if (s.tls_failures) {
-    out.BeginCounter("dunlin_agent_tls_failures_total",
-                     "Handshakes with the control listener that failed, by kind.");
-    for (std::size_t i = 0; i < net::kTlsFailures; ++i) {
-      out.Sample((*s.tls_failures)[i],
-                 {{"kind", std::string(net::TlsFailureName(static_cast<net::TlsFailure>(i)))}});
-    }
-  }
+  AddTlsFailures(out, s);
   out.Counter("process_cpu_seconds_total", "CPU time of the agent itself.", agent.cpu_seconds);
   out.Gauge("process_resident_memory_bytes", "Resident memory of the agent itself.",
             agent.resident_bytes);

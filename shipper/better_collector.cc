@@ -36,15 +36,17 @@ void BetterCollector::Stop() {
 }
 
 void BetterCollector::Try() {
-  connector_ =
-      net::Connector::Connect(loop_, options_.collectors[collector_], options_.connect_timeout,
-                              [this](Result<std::unique_ptr<net::Connection>> result) {
-                                OnConnectDone(std::move(result));
-                              });
+  connector_ = net::Connector::Connect(
+      loop_, options_.collectors[collector_], options_.connect_timeout,
+      [this](Result<std::unique_ptr<net::Connection>> result) { OnConnectDone(std::move(result)); },
+      options_.tls);
 }
 
 void BetterCollector::OnConnectDone(Result<std::unique_ptr<net::Connection>> result) {
-  if (!result) return Fail(KindOfConnectError(result.error().code()), result.error().message());
+  if (!result) {
+    const Error& error = result.error();
+    return Fail(KindOfConnectError(*connector_, error.code()), error.message());
+  }
   connection_ = std::move(*result);
   reader_ = wire::FrameReader(kMaxCollectorFrameBytes);
   connection_->on_data = [this](std::string_view bytes) { OnData(bytes); };

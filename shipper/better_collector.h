@@ -23,6 +23,7 @@ class BetterCollector {
  public:
   struct Options {
     std::vector<net::HostPort> collectors;
+    net::TlsContext* tls = nullptr;  // outlives the search; null: plain TCP
     std::chrono::milliseconds connect_timeout{};
     std::chrono::milliseconds welcome_timeout{};
   };

@@ -8,6 +8,8 @@ std::string_view SendErrorKindName(SendErrorKind kind) {
       return "dns";
     case SendErrorKind::kConnect:
       return "connect";
+    case SendErrorKind::kTls:
+      return "tls";
     case SendErrorKind::kTimeout:
       return "timeout";
     case SendErrorKind::kReset:
@@ -22,7 +24,8 @@ std::string_view SendErrorKindName(SendErrorKind kind) {
   return "unknown";
 }
 
-SendErrorKind KindOfConnectError(ErrorCode code) {
+SendErrorKind KindOfConnectError(const net::Connector& connector, ErrorCode code) {
+  if (connector.tls_failure()) return SendErrorKind::kTls;
   if (code == ErrorCode::kNotFound) return SendErrorKind::kDns;
   if (code == ErrorCode::kTimeout) return SendErrorKind::kTimeout;
   return SendErrorKind::kConnect;

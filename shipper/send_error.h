@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "protocol/base/result.h"
+#include "protocol/net/connection.h"
 
 namespace dunlin::shipper {
 
@@ -13,19 +14,20 @@ namespace dunlin::shipper {
 enum class SendErrorKind : std::uint8_t {
   kDns,
   kConnect,
+  kTls,  // the handshake, whatever was wrong with it
   kTimeout,
   kReset,
   kProtocol,
   kRefused,   // the collector does not take this agent
   kRejected,  // it will never store this batch
 };
-inline constexpr std::array kSendErrorKinds{SendErrorKind::kDns,      SendErrorKind::kConnect,
-                                            SendErrorKind::kTimeout,  SendErrorKind::kReset,
-                                            SendErrorKind::kProtocol, SendErrorKind::kRefused,
-                                            SendErrorKind::kRejected};
+inline constexpr std::array kSendErrorKinds{SendErrorKind::kDns,     SendErrorKind::kConnect,
+                                            SendErrorKind::kTls,     SendErrorKind::kTimeout,
+                                            SendErrorKind::kReset,   SendErrorKind::kProtocol,
+                                            SendErrorKind::kRefused, SendErrorKind::kRejected};
 std::string_view SendErrorKindName(SendErrorKind kind);
 
-/// Of an attempt that net::Connector gave up.
-SendErrorKind KindOfConnectError(ErrorCode code);
+/// Of an attempt that `connector` gave up for `code`; while its callback runs.
+SendErrorKind KindOfConnectError(const net::Connector& connector, ErrorCode code);
 
 }  // namespace dunlin::shipper

@@ -71,8 +71,8 @@ Sender::Sender(net::Loop& loop, const Clock& clock, Queue& queue, SenderOptions 
                      Connect({collector_, {}});
                    }),
       tick_timer_(loop, [this] { OnTick(); }),
-      better_(loop,
-              {options_.collectors, options_.connect_timeout, options_.session.welcome_timeout}),
+      better_(loop, {options_.collectors, options_.tls, options_.connect_timeout,
+                     options_.session.welcome_timeout}),
       not_before_(options_.collectors.size()),
       reported_errors_(options_.collectors.size()) {
   better_.on_found = [this](std::size_t collector) { OnBetterCollector(collector); };
@@ -134,18 +134,19 @@ void Sender::Connect(RetryPolicy::Attempt attempt) {
     retry_timer_.Start(attempt.delay + pause);
     return;
   }
-  connector_ =
-      net::Connector::Connect(loop_, options_.collectors[collector_], options_.connect_timeout,
-                              [this](Result<std::unique_ptr<net::Connection>> connection) {
-                                OnConnectDone(std::move(connection));
-                              });
+  connector_ = net::Connector::Connect(
+      loop_, options_.collectors[collector_], options_.connect_timeout,
+      [this](Result<std::unique_ptr<net::Connection>> connection) {
+        OnConnectDone(std::move(connection));
+      },
+      options_.tls);
 }
 
 void Sender::OnConnectDone(Result<std::unique_ptr<net::Connection>> connection) {
   if (!connection) {
     held_back_ = false;
-    Fail(KindOfConnectError(connection.error().code()), connection.error().message(),
-         retry_.AfterFailure());
+    const Error& error = connection.error();
+    Fail(KindOfConnectError(*connector_, error.code()), error.message(), retry_.AfterFailure());
     return;
   }
   SessionOptions session = options_.session;

@@ -28,6 +28,8 @@ struct SenderOptions {
   wire::Hello hello;                      // first_sequence and metrics_address are filled in
   SessionOptions session;
   RetryOptions retry;
+  /// Outlives the sender; null: plain TCP.
+  net::TlsContext* tls = nullptr;
   std::chrono::milliseconds connect_timeout = std::chrono::seconds(5);
   /// A connection takes no new batch after three quarters of this time to all of it, and is
   /// replaced once those on their way are acknowledged: names are resolved again, and a collector's

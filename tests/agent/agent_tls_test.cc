@@ -20,11 +20,20 @@ bool Has(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
 }
 
-/// An agent with a certificate, and clients with theirs.
+/// An agent with a certificate, a collector and clients with theirs.
 struct TlsRun {
   TlsRun() {
     folder.WriteAuthority(authority);
-    folder.WriteCertificate(authority.Issue({.ip_addresses = {"127.0.0.1"}}));
+    Renew({"127.0.0.1"});
+    collector_folder.WriteAuthority(authority);
+    WriteCollector("20991231235959");
+    auto made = net::TlsContext::ForServer(collector_folder.files(),
+                                           net::ClientCertificates::kRequired, "agent");
+    REQUIRE(made);
+    collector_tls = std::move(*made);
+    run.collector.tls = collector_tls.get();
+    run.collector.CloseListener();
+    run.collector.OpenListener();
     run.flags.insert(run.flags.end(),
                      {"--tls-ca", folder.Path("ca.pem"), "--tls-cert", folder.Path("cert.pem"),
                       "--tls-key", folder.Path("key.pem")});
@@ -42,10 +51,23 @@ struct TlsRun {
     run.tls = tls.get();
   }
 
+  /// A certificate of the agent, for the addresses of its listener.
+  void Renew(std::vector<std::string> addresses) {
+    folder.WriteCertificate(
+        authority.Issue({.organizational_units = {"agent"}, .ip_addresses = std::move(addresses)}));
+  }
+  void WriteCollector(const std::string& not_after, const std::string& address = "127.0.0.1") {
+    collector_folder.WriteCertificate(authority.Issue({.organizational_units = {"collector"},
+                                                       .ip_addresses = {address},
+                                                       .not_after = not_after}));
+  }
+
   TestAuthority authority;
   TlsFolder folder;
   TlsFolder client_folder;
+  TlsFolder collector_folder;
   std::unique_ptr<net::TlsContext> tls;
+  std::unique_ptr<net::TlsContext> collector_tls;
   AgentRun run;
 };
 
@@ -89,8 +111,12 @@ TEST_CASE("with TLS, plain HTTP and certificates of others get no answer", "[age
   t.Become("metrics");
   CHECK(Has(t.run.Get("/v1/status"), R"("state":"running")"));
   const std::string metrics = t.run.Get("/metrics");
-  CHECK(AgentRun::Metric(metrics, R"(dunlin_agent_tls_failures_total{kind="not_tls"})") == 1);
-  CHECK(AgentRun::Metric(metrics, R"(dunlin_agent_tls_failures_total{kind="untrusted"})") == 1);
+  CHECK(AgentRun::Metric(
+            metrics, R"(dunlin_agent_tls_failures_total{connection="control",kind="not_tls"})") ==
+        1);
+  CHECK(AgentRun::Metric(
+            metrics, R"(dunlin_agent_tls_failures_total{connection="control",kind="untrusted"})") ==
+        1);
 }
 
 TEST_CASE("a renewed certificate of the agent is in use without a restart", "[agent][control]") {
@@ -98,10 +124,36 @@ TEST_CASE("a renewed certificate of the agent is in use without a restart", "[ag
   t.run.StartWorkload({"wait"});
   t.Become("metrics");
   CHECK(Has(t.run.Get("/v1/status"), "HTTP/1.1 200"));
-  t.folder.WriteCertificate(t.authority.Issue({.ip_addresses = {"127.0.0.9"}}));
+  t.Renew({"127.0.0.9"});
   CHECK(Has(t.run.Get("/v1/status"), "is not for 127.0.0.1"));
-  t.folder.WriteCertificate(t.authority.Issue({.ip_addresses = {"127.0.0.1"}}));
+  t.Renew({"127.0.0.1"});
   CHECK(Has(t.run.Get("/v1/status"), "HTTP/1.1 200"));
+}
+
+TEST_CASE("an agent sends nothing to a collector it cannot trust, until that has been put right",
+          "[agent][control][tls]") {
+  TlsRun t;
+  std::string why;
+  SECTION("expired") {
+    t.WriteCollector("20210101000000");
+    why = "has expired";
+  }
+  SECTION("for another address") {
+    t.WriteCollector("20991231235959", "127.0.0.2");
+    why = "is not for 127.0.0.1";
+  }
+  SECTION("of another CA") {
+    t.folder.Write("ca.pem", TestAuthority("Another CA").certificate());
+    why = "is not signed by our CA";
+  }
+  t.run.StartWorkload({"lines", "5"});
+  t.run.RunUntil([&] { return Has(t.run.err, why); });
+  CHECK(Has(t.run.err, "kind=tls"));
+  CHECK(t.run.collector.received_bytes == 0);
+  t.folder.WriteAuthority(t.authority);
+  t.WriteCollector("20991231235959");
+  t.run.RunUntil([&] { return t.run.collector.entries.size() == 5; });
+  CHECK_FALSE(t.run.collector.failed());
 }
 
 TEST_CASE("silent clients of a TLS listener keep nobody out", "[agent][control]") {

@@ -25,7 +25,8 @@ inline Snapshot FullSample() {
   s.collector_connected = true;
   s.sender.last_ack = s.since;
   s.loop_lag = shipper::SessionStatistics().ack_latency;
-  s.tls_failures.emplace();
+  s.control_tls_failures.emplace();
+  s.collector_tls_failures.emplace();
   return s;
 }
 

@@ -27,7 +27,7 @@ void ScriptedCollector::CloseListener() { listener_.reset(); }
 void ScriptedCollector::OpenListener() {
   auto listener = net::Listener::Listen(
       loop_, address_,
-      [this](std::unique_ptr<net::Connection> connection) { Accept(std::move(connection)); });
+      [this](std::unique_ptr<net::Connection> connection) { Accept(std::move(connection)); }, tls);
   Check(listener.has_value(), "a loopback port to listen on");
   listener_ = std::move(*listener);
   address_ = listener_->local_address();
@@ -90,6 +90,7 @@ void ScriptedCollector::Accept(std::unique_ptr<net::Connection> connection) {
 
 void ScriptedCollector::OnData(Peer& peer, std::string_view bytes) {
   if (peer.gone) return;
+  received_bytes += bytes.size();
   if (peer.preface.size() < wire::kPreface.size()) {
     std::size_t missing = std::min(bytes.size(), wire::kPreface.size() - peer.preface.size());
     peer.preface += bytes.substr(0, missing);

@@ -43,6 +43,9 @@ class ScriptedCollector {
   void CloseListener();
   void OpenListener();
 
+  /// Of the listener when it is opened next; outlives the collector. Null: plain TCP.
+  net::TlsContext* tls = nullptr;
+
   // The script; changes apply to what happens next.
   bool welcome = true;
   bool read = true;                            // of new connections
@@ -68,6 +71,7 @@ class ScriptedCollector {
   void StopReading();
 
   // What happened.
+  std::uint64_t received_bytes = 0;
   std::vector<wire::Hello> hellos;
   std::vector<wire::Metrics> metrics;
   std::vector<Batch> arrivals;  // repetitions included, as long as decode is on

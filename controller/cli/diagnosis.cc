@@ -36,8 +36,8 @@ std::string TlsCure(std::string_view message) {
            "cert issue collector NAME --host HOST --force.";
   }
   if (Says(message, "sign") || Says(message, "unknown ca") || Says(message, "trust")) {
-    return "--tls-ca of agent and collector have to be the CA that has signed the other's "
-           "certificate.";
+    return "--tls-ca of the agent and --tls-client-ca of the collector have to be the CA that has "
+           "signed the other's certificate.";
   }
   return "Both ends speak TLS, or neither: --tls-ca of the agent goes with --tls-cert of the "
          "collector. The logs of both name the certificate.";

@@ -92,6 +92,7 @@ store::StoreOptions StoreOptionsOf(const CollectorOptions& options) {
   store.data_dir = options.data_dir;
   store.retention_age = options.retention;
   store.retention_bytes = options.retention_bytes;
+  store.retention_free_bytes = options.retention_free_bytes;
   store.min_free_bytes = options.min_free_bytes;
   return store;
 }

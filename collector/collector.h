@@ -20,6 +20,7 @@ struct CollectorOptions {
   net::HostPort ingest{"127.0.0.1", 18889};
   std::chrono::nanoseconds retention = std::chrono::hours(24 * 30);  // zero: for ever
   std::uint64_t retention_bytes = 0;                                 // zero: no limit
+  std::uint64_t retention_free_bytes = 0;                            // zero: never
   std::uint64_t min_free_bytes = 256_MiB;
   std::string token_file;  // empty: no token
   std::string tls_cert;    // with tls_key: both ports speak TLS

@@ -15,6 +15,8 @@ void Flags::Declare(config::ProgramOptions& program) {
   program.Add("retention", &options_.retention, "how long entries are kept; 0 is for ever");
   program.AddSize("retention-size", &options_.retention_bytes,
                   "most bytes of segments kept, the oldest go first; 0 is no limit");
+  program.AddSize("retention-free", &options_.retention_free_bytes,
+                  "free disk space for which the oldest segments are deleted; 0 is never");
   program.AddSize("min-free", &options_.min_free_bytes,
                   "free disk space below which nothing more is stored");
   program.Add("token-file", &options_.token_file,
@@ -45,6 +47,10 @@ Result<CollectorOptions> Flags::Options() const {
   }
   if (!options.tls_client_ca.empty() && options.tls_cert.empty()) {
     return Error(ErrorCode::kInvalidArgument, "--tls-client-ca needs --tls-cert and --tls-key");
+  }
+  if (options.retention_free_bytes != 0 && options.retention_free_bytes <= options.min_free_bytes) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "--retention-free has to be above --min-free, where storing stops");
   }
   if (options.max_entries == 0) {
     return Error(ErrorCode::kInvalidArgument, "--max-entries has to be at least 1");

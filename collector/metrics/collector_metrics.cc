@@ -49,6 +49,18 @@ std::string_view QueryErrorName(QueryError error) {
   return "";
 }
 
+std::string_view ExpiryReasonName(store::ExpiryReason reason) {
+  switch (reason) {
+    case store::ExpiryReason::kAge:
+      return "age";
+    case store::ExpiryReason::kSize:
+      return "size";
+    case store::ExpiryReason::kSpace:
+      return "space";
+  }
+  return "";
+}
+
 double AsDouble(std::uint64_t value) { return static_cast<double>(value); }
 
 double SecondsOf(std::int64_t time_ns) { return static_cast<double>(time_ns) / 1e9; }
@@ -134,6 +146,14 @@ CollectorMetrics::CollectorMetrics(metrics::Registry& registry) {
                           .Gauge("dunlin_ingest_in_flight_bytes",
                                  "Uncompressed bytes received from agents and not yet durable.")
                           .Add({});
+  partial_frame_bytes_ = &registry
+                              .Gauge("dunlin_ingest_partial_frame_bytes",
+                                     "Bytes held of agents' frames that have not come whole.")
+                              .Add({});
+  unread_ = &registry
+                 .Gauge("dunlin_ingest_unread_connections",
+                        "Connections of agents not read now, because they or all hold too much.")
+                 .Add({});
 
   auto& duration = registry.Histogram("dunlin_query_duration_seconds",
                                       "Time to answer a query, by what it was.");
@@ -177,6 +197,12 @@ void CollectorMetrics::SetInFlightBytes(std::uint64_t bytes) {
   in_flight_bytes_->Set(AsDouble(bytes));
 }
 
+void CollectorMetrics::SetPartialFrameBytes(std::uint64_t bytes) {
+  partial_frame_bytes_->Set(AsDouble(bytes));
+}
+
+void CollectorMetrics::SetUnread(std::size_t connections) { unread_->Set(AsDouble(connections)); }
+
 void CollectorMetrics::CountQuery(QueryKind kind, double seconds, std::uint64_t scanned_bytes) {
   query_duration_[IndexOf(kind)]->Observe(seconds);
   query_scanned_bytes_->Increment(AsDouble(scanned_bytes));
@@ -212,8 +238,30 @@ void AddStoreMetrics(metrics::Registry& registry, store::Store& store) {
     out.Gauge("dunlin_store_disk_free_bytes", "Free bytes where the data folder lies.",
               AsDouble(s.disk_free_bytes));
     out.Gauge("dunlin_store_read_only",
-              "1 while nothing can be stored: the disk is full or the WAL cannot be trusted.",
+              "1 while nothing can be stored: the disk is full or the WAL cannot be written.",
               s.read_only ? 1 : 0);
+    out.Gauge("dunlin_store_disk_full", "1 while the disk has no room for new entries.",
+              s.disk_full ? 1 : 0);
+    out.Gauge("dunlin_store_wal_failed",
+              "1 while neither the WAL's file nor a new one can be written; tried now and then.",
+              s.wal_failed ? 1 : 0);
+    out.Counter("dunlin_store_wal_failures_total",
+                "WAL files given up after a failed write or sync.", AsDouble(s.wal_failures_total));
+    const char* files_help = "Files of the write-ahead log: in use, and kept for their space.";
+    out.Gauge("dunlin_store_wal_files", files_help, AsDouble(s.wal_files), {{"state", "used"}});
+    out.Gauge("dunlin_store_wal_files", files_help, AsDouble(s.wal_spare_files),
+              {{"state", "spare"}});
+    out.Counter("dunlin_store_wal_recycled_files_total",
+                "WAL files begun in the space of a covered one.",
+                AsDouble(s.wal_recycled_files_total));
+    out.Gauge("dunlin_store_queued_bytes", "Bytes of batches waiting for the write-ahead log.",
+              AsDouble(s.queued_bytes));
+    out.Gauge("dunlin_store_dedup_boots",
+              "Starts of agents whose place is remembered, to recognise batches sent again.",
+              AsDouble(s.dedup_boots));
+    out.Gauge("dunlin_store_dedup_bodies",
+              "Bodies of pushes remembered, to recognise those sent again.",
+              AsDouble(s.dedup_bodies));
     out.Counter("dunlin_store_wal_bytes_total", "Bytes written to the write-ahead log.",
                 AsDouble(s.wal_written_bytes_total));
     out.Counter("dunlin_store_wal_syncs_total", "Times the write-ahead log was made durable.",
@@ -222,8 +270,11 @@ void AddStoreMetrics(metrics::Registry& registry, store::Store& store) {
                 "Time spent making the write-ahead log durable.", s.wal_sync_seconds_total);
     out.Counter("dunlin_store_segments_written_total", "Segments written.",
                 AsDouble(s.segments_written_total));
-    out.Counter("dunlin_store_segments_expired_total", "Segments deleted by retention.",
-                AsDouble(s.segments_expired_total));
+    for (std::size_t r = 0; r < store::kExpiryReasons; ++r) {
+      std::string reason(ExpiryReasonName(static_cast<store::ExpiryReason>(r)));
+      out.Counter("dunlin_store_segments_expired_total", "Segments deleted, by what asked for it.",
+                  AsDouble(s.segments_expired_total[r]), {{"reason", reason}});
+    }
     out.Counter("dunlin_store_duplicate_batches_total",
                 "Batches that had been stored before and were recognised.",
                 AsDouble(s.duplicate_batches_total));

@@ -62,6 +62,8 @@ class CollectorMetrics {
   void ObserveAcknowledge(double seconds);
   void SetConnections(std::size_t connections);
   void SetInFlightBytes(std::uint64_t bytes);
+  void SetPartialFrameBytes(std::uint64_t bytes);
+  void SetUnread(std::size_t connections);
 
   void CountQuery(QueryKind kind, double seconds, std::uint64_t scanned_bytes);
   void CountQueryError(QueryError error);
@@ -82,6 +84,8 @@ class CollectorMetrics {
   prometheus::Histogram* acknowledge_;
   prometheus::Gauge* connections_;
   prometheus::Gauge* in_flight_bytes_;
+  prometheus::Gauge* partial_frame_bytes_;
+  prometheus::Gauge* unread_;
   std::array<prometheus::Histogram*, kQueryKinds> query_duration_{};
   prometheus::Counter* query_scanned_bytes_;
   std::array<prometheus::Counter*, kQueryErrors> query_errors_{};

@@ -17,9 +17,10 @@
 
 namespace dunlin::store {
 
-/// A boot is remembered this long after its last batch, and at most so many of them, the latest.
+/// A boot is remembered this long after its last batch, and at most so many of them, the latest:
+/// longer than a spool waits on the disk of a machine that somebody will switch on again.
 /// A forgotten one is not stuck: BatchId::oldest_held tells where it goes on.
-inline constexpr std::chrono::nanoseconds kBootMemory = std::chrono::hours(7 * 24);
+inline constexpr std::chrono::nanoseconds kBootMemory = std::chrono::hours(90 * 24);
 inline constexpr std::size_t kMaxBoots = 100'000;
 /// Time in which a repeated body counts as a retry, and how many bodies are remembered at most.
 inline constexpr std::chrono::nanoseconds kContentMemory = std::chrono::minutes(10);

@@ -1,9 +1,9 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -11,13 +11,17 @@
 #include <thread>
 #include <vector>
 
+#include "collector/store/append_queue.h"
 #include "collector/store/block_reader.h"
 #include "collector/store/dedup.h"
+#include "collector/store/disk_guard.h"
 #include "collector/store/manifest.h"
 #include "collector/store/recovery.h"
+#include "collector/store/retention.h"
 #include "collector/store/scan_pool.h"
 #include "collector/store/store.h"
 #include "collector/store/view.h"
+#include "collector/store/wal_outage.h"
 #include "collector/store/wal_writer.h"
 
 namespace dunlin::store {
@@ -29,8 +33,8 @@ namespace dunlin::store {
 /// writes and publishes it. One frozen head at a time: while it is being written and both together
 /// take one and a half times head_bytes, the writer waits, the queue fills and Append refuses.
 ///
-/// Locks, in the order in which they nest: publish_mutex_, view_mutex_; queue_mutex_ and
-/// dedup_mutex_ are never held with another.
+/// Locks, in the order in which they nest: publish_mutex_, view_mutex_; dedup_mutex_ and those of
+/// the members are never held with another.
 class LocalStore final : public Store {
  public:
   static Result<std::unique_ptr<LocalStore>> Open(FileSystem& fs, const Clock& clock,
@@ -46,14 +50,10 @@ class LocalStore final : public Store {
   Result<ScanStats> Scan(const ScanRequest& request, const Visit& visit) override;
   Result<void> Flush() override;
   Result<void> ApplyRetention() override;
+  std::optional<Error> Refusal() override;
   StoreStats Stats() override;
 
  private:
-  struct Pending {
-    AppendRequest request;
-    AppendDone done;
-    std::uint64_t bytes = 0;
-  };
   /// A head that takes no more rows, with what publishing it has to record.
   struct Frozen {
     std::shared_ptr<const Head> head;  // shared with the view and its readers
@@ -71,14 +71,19 @@ class LocalStore final : public Store {
                       std::optional<Lsn> end_lsn, Lsn& last_lsn);
   void ReplayRecord(const PayloadDecoder& decoder, const WalFileEntry& file,
                     const WalRecord& record);
+  bool IsStored(const WalBatch& batch) const;
   void NoteLoss(TimeSpan span, std::string text);
 
   // Writer thread.
   void RunWriter();
-  std::vector<Pending> TakeGroup();
-  void CommitGroup(std::vector<Pending>& group);
+  void CommitGroup(std::vector<AppendQueue::Item>& group);
+  void NoteCommitFailure(const Error& error);
   /// Why nothing can be stored now, if so.
   std::optional<Error> RefusalNow();
+  /// Waits until the frozen head is written; false when that cannot be done now, as appends must
+  /// not wait for the disk to get well.
+  bool WaitForFrozen();
+  /// False when there is nothing to freeze, or another head is frozen.
   bool FreezeHead();
   bool IsFrozen();
   /// While heads take all the memory they may: waits, or refuses when waiting is in vain.
@@ -88,6 +93,10 @@ class LocalStore final : public Store {
   void RunSegments();
   void RunPeriodically();
   Result<void> PublishFrozen();
+  RetentionRules RetentionRulesNow() const;
+
+  // Any thread.
+  void NoteDiskFull();
   View CurrentView();
   std::int64_t NowNs() const { return NanosecondsOf(clock_.Now()); }
   std::string PathOf(const SegmentFacts& facts) const;
@@ -96,21 +105,18 @@ class LocalStore final : public Store {
   const Clock& clock_;
   const StoreOptions options_;
   std::unique_ptr<FileLock> lock_;
+  DiskGuard disk_;
+  WalOutage outage_;
   StreamTable streams_;
   BlockCache cache_;
 
   std::unique_ptr<WalWriter> wal_;           // begun when recovery is over
-  std::optional<SteadyTime> free_checked_;   // writer thread
   std::optional<SteadyTime> retention_run_;  // segment thread
 
   std::mutex dedup_mutex_;
   DedupState dedup_;
 
-  std::mutex queue_mutex_;
-  std::condition_variable queue_changed_;
-  std::deque<Pending> queue_;
-  std::uint64_t queued_bytes_ = 0;
-  std::uint64_t freezes_wanted_ = 0;  // counts requests; the writer answers in freezes_done_
+  AppendQueue queue_;
   std::atomic<bool> stopping_{false};
 
   /// Held by whoever changes the manifest and the set of segments.
@@ -125,17 +131,17 @@ class LocalStore final : public Store {
   std::vector<Loss> losses_;                  // as in the manifest
   std::vector<Loss> unreadable_;              // listed segments that this run could not read
   std::uint64_t freezes_done_ = 0;
+  std::uint64_t freeze_skipped_ = 0;  // the latest that WaitForFrozen did not allow
   std::uint64_t publish_failures_ = 0;
   std::uint64_t flushes_waiting_ = 0;   // counts them
   std::optional<Error> publish_error_;  // of the latest attempt, when it failed
+  /// Why entries that memory has no room for are refused, while they are.
+  std::optional<Error> memory_refusal_;
   bool writer_stopped_ = false;
 
-  std::atomic<bool> wal_failed_{false};
-  std::atomic<bool> disk_full_{false};
-  std::atomic<std::uint64_t> free_bytes_{0};
   std::atomic<std::uint64_t> duplicates_total_{0};
   std::atomic<std::uint64_t> segments_written_total_{0};
-  std::atomic<std::uint64_t> segments_expired_total_{0};
+  std::array<std::atomic<std::uint64_t>, kExpiryReasons> segments_expired_total_{};
 
   ScanPool pool_;
   std::thread writer_;

@@ -71,8 +71,12 @@ struct StoreOptions {
   std::string data_dir;
   std::chrono::nanoseconds retention_age{};  // zero: forever
   std::uint64_t retention_bytes = 0;         // zero: no limit
-  std::uint64_t min_free_bytes = 256_MiB;    // below it appends answer kExhausted; reads go on
-  std::uint64_t head_bytes = 96_MiB;         // of rows in memory before segments are written
+  /// Free space of which the oldest segments are deleted, however young; zero: never.
+  std::uint64_t retention_free_bytes = 0;
+  std::uint64_t min_free_bytes = 256_MiB;  // below it appends answer kExhausted; reads go on
+  /// Set aside in a file, for what has to be written when the disk is full all the same.
+  std::uint64_t ballast_bytes = 32_MiB;
+  std::uint64_t head_bytes = 96_MiB;  // of rows in memory before segments are written
   std::chrono::nanoseconds head_age{std::chrono::minutes(30)};  // a quiet head is written then
   std::uint64_t wal_file_bytes = 64_MiB;
   std::uint64_t max_queued_bytes = 32_MiB;  // of batches waiting for the WAL
@@ -116,12 +120,22 @@ struct ScanStats {
   std::vector<std::string> warnings;  // damaged segments inside the range
 };
 
+/// Why a segment was deleted.
+enum class ExpiryReason {
+  kAge,    // retention_age
+  kSize,   // retention_bytes
+  kSpace,  // retention_free_bytes
+};
+inline constexpr std::size_t kExpiryReasons = 3;
+
 struct StoreStats {
   std::uint64_t streams = 0;
   std::uint64_t lines = 0;               // searchable now
   std::uint64_t uncompressed_bytes = 0;  // of their text
   std::uint64_t disk_bytes = 0;          // segments
   std::uint64_t wal_bytes = 0;
+  std::uint64_t wal_files = 0;
+  std::uint64_t wal_spare_files = 0;
   std::uint64_t segments = 0;
   std::uint64_t quarantined_segments = 0;
   std::uint64_t head_lines = 0;
@@ -129,13 +143,20 @@ struct StoreStats {
   std::uint64_t wal_written_bytes_total = 0;
   std::uint64_t wal_syncs_total = 0;
   double wal_sync_seconds_total = 0;
+  std::uint64_t wal_recycled_files_total = 0;
+  std::uint64_t wal_failures_total = 0;  // files given up after a failed write or sync
   std::uint64_t streams_created_total = 0;
   std::uint64_t segments_written_total = 0;
-  std::uint64_t segments_expired_total = 0;
+  std::array<std::uint64_t, kExpiryReasons> segments_expired_total{};
   std::uint64_t duplicate_batches_total = 0;
+  std::uint64_t queued_bytes = 0;  // of batches waiting for the WAL
+  std::uint64_t dedup_boots = 0;   // remembered, for recognising what comes again
+  std::uint64_t dedup_bodies = 0;
   std::int64_t oldest_time_ns = 0;  // zero when empty
   std::int64_t newest_time_ns = 0;
-  bool read_only = false;  // appends are refused: disk full or WAL poisoned
+  bool disk_full = false;
+  bool wal_failed = false;  // neither the WAL's file nor a new one could be written
+  bool read_only = false;   // appends are refused, for these reasons or others
 };
 
 /// Durable log storage in one folder: write-ahead log, head in memory, immutable segments, manifest
@@ -158,13 +179,14 @@ class Store {
 
   using AppendDone = std::function<void(Result<AppendOutcome>)>;
   /// Queues a batch; `done` runs on a store thread once it is durable (fdatasync done) and
-  /// searchable, or refused: kExhausted for a full disk, kIo when the WAL cannot be trusted,
-  /// kUnavailable when stopping. Appends of one agent are made in order. Bounded: past
-  /// `max_queued_bytes` waiting, `done` gets kExhausted at once.
+  /// searchable, or refused: kExhausted for a full disk, kIo when the WAL cannot be written,
+  /// kUnavailable when stopping. All but the last may pass while the store runs. Appends of one
+  /// agent are made in order. Bounded: past `max_queued_bytes` waiting, `done` gets kExhausted at
+  /// once.
   virtual void Append(AppendRequest request, AppendDone done) = 0;
 
   /// The first sequence of this boot that is not durable here: 1 for an unknown one. Boots are
-  /// remembered for seven days after their last batch, the latest 100,000 of them.
+  /// remembered for 90 days after their last batch, the latest 100,000 of them.
   virtual std::uint64_t NextSequence(const RandomId& agent, const RandomId& boot) = 0;
 
   /// Label sets with entries in [start, end), each once, in no order.
@@ -181,6 +203,9 @@ class Store {
   virtual Result<void> Flush() = 0;
   /// Applies retention now; it also runs by itself.
   virtual Result<void> ApplyRetention() = 0;
+
+  /// Why appends are refused now, if they are: so that senders can be told before they send.
+  virtual std::optional<Error> Refusal() = 0;
 
   virtual StoreStats Stats() = 0;
 };

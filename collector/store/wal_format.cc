@@ -10,6 +10,7 @@ namespace dunlin::store {
 namespace {
 
 constexpr std::string_view kWalSuffix = ".wal";
+constexpr std::uint32_t kRecycled = 1;  // compatible
 constexpr std::uint8_t kHasId = 1;
 constexpr std::uint8_t kHasContentHash = 2;
 
@@ -63,8 +64,8 @@ std::uint64_t WalFileName::seed() const {
 std::string EncodeWalFileHeader(const WalFileHeader& header) {
   std::string out(kWalMagic);
   AppendFixed<std::uint32_t>(out, kWalVersion);
-  AppendFixed<std::uint32_t>(out, 0);  // compatible features
-  AppendFixed<std::uint32_t>(out, 0);  // incompatible features
+  AppendFixed<std::uint32_t>(out, header.recycled ? kRecycled : 0);  // compatible features
+  AppendFixed<std::uint32_t>(out, 0);                                // incompatible features
   AppendFixed<std::uint32_t>(out, 0);
   AppendId(out, header.id);
   AppendFixed<std::uint64_t>(out, header.first_lsn);
@@ -88,6 +89,7 @@ Result<WalFileHeader> DecodeWalFileHeader(std::string_view bytes) {
                                                incompatible, ": written by a newer program"));
   }
   WalFileHeader header;
+  header.recycled = (LoadFixed<std::uint32_t>(bytes.data() + 12) & kRecycled) != 0;
   std::memcpy(header.id.data(), bytes.data() + 24, header.id.size());
   header.first_lsn = LoadFixed<std::uint64_t>(bytes.data() + 40);
   header.created_ns = LoadFixed<std::int64_t>(bytes.data() + 48);
@@ -123,6 +125,11 @@ void AppendWalRecord(std::string& out, std::uint64_t seed, const WalRecord& reco
   out.append(Padded(size) - size, '\0');
   std::string_view whole(out.data() + start, size);
   StoreFixed(out.data() + start, RecordChecksum(whole, seed, record.lsn));
+}
+
+WalRecordClaim WalRecordClaimAt(std::string_view bytes) {
+  return {static_cast<std::uint8_t>(bytes[12]), LoadFixed<std::uint64_t>(bytes.data() + 16),
+          LoadFixed<std::uint64_t>(bytes.data() + 24)};
 }
 
 std::optional<std::size_t> IntactWalRecordBytes(std::string_view bytes, std::uint64_t seed) {

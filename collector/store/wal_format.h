@@ -21,6 +21,9 @@ inline constexpr std::size_t kWalHeaderBytes = 64;
 inline constexpr std::size_t kWalRecordHeaderBytes = 32;
 /// Records start at multiples of this, so that a search for the next one after damage is cheap.
 inline constexpr std::size_t kWalAlignment = 8;
+/// Records written at once, at most. Bounds how far a record's durable_lsn is behind its lsn, which
+/// tells bytes that look like a record from one before its checksum is tried.
+inline constexpr std::size_t kMaxWalGroupRecords = 1U << 16;
 /// A record longer than this is damage. Far above what one request may carry.
 inline constexpr std::uint32_t kMaxWalBodyBytes = 512U << 20;
 
@@ -36,10 +39,15 @@ struct WalFileName {
   std::uint64_t seed() const;
 };
 
+/// Files that hold nothing any more, kept for their space. Never read.
+inline constexpr std::string_view kWalSpareSuffix = ".spare";
+
 struct WalFileHeader {
   RandomId id{};
   Lsn first_lsn = 0;  // records of earlier files from here on are void
   std::int64_t created_ns = 0;
+  /// The file's space held an earlier file: what follows the last record is not zeros.
+  bool recycled = false;
 };
 
 std::string EncodeWalFileHeader(const WalFileHeader& header);
@@ -63,6 +71,15 @@ struct WalRecord {
   Lsn durable_lsn = 0;
   WalBatch batch;
 };
+
+/// What a record's header says of itself, before anything is checked.
+struct WalRecordClaim {
+  std::uint8_t type = 0;
+  Lsn lsn = 0;
+  Lsn durable_lsn = 0;
+};
+/// `bytes` has at least kWalRecordHeaderBytes.
+WalRecordClaim WalRecordClaimAt(std::string_view bytes);
 
 /// Appends the whole record with its padding.
 void AppendWalRecord(std::string& out, std::uint64_t seed, const WalRecord& record);

@@ -17,12 +17,20 @@ struct Found {
   WalRecord record;
 };
 
+/// Whether a checksum is worth the while: it reads as many bytes as the claim says, and in a
+/// recycled file there are millions of places to try.
+bool MayBeRecord(const WalRecordClaim& claim) {
+  return claim.type == static_cast<std::uint8_t>(WalRecordType::kBatch) &&
+         claim.durable_lsn < claim.lsn && claim.lsn - claim.durable_lsn <= kMaxWalGroupRecords;
+}
+
 /// The first intact record at or after `from` with an LSN above `last`; `last` 0 accepts any.
 std::optional<Found> FindRecord(std::string_view file, std::uint64_t seed, std::size_t from,
                                 Lsn last) {
   for (std::size_t at = from; at + kWalRecordHeaderBytes <= file.size(); at += kWalAlignment) {
-    auto lsn = LoadFixed<std::uint64_t>(file.data() + at + 16);
-    if (lsn <= last || (last != 0 && lsn - last > kMaxLsnStep)) continue;
+    WalRecordClaim claim = WalRecordClaimAt(file.substr(at));
+    if (claim.lsn <= last || (last != 0 && claim.lsn - last > kMaxLsnStep)) continue;
+    if (!MayBeRecord(claim)) continue;
     auto bytes = IntactWalRecordBytes(file.substr(at), seed);
     if (!bytes) continue;
     auto record = DecodeWalRecord(file.substr(at));
@@ -36,6 +44,17 @@ std::size_t EndOfContent(std::string_view file) {
   return last == std::string_view::npos ? 0 : last + 1;
 }
 
+/// Bytes after `at`, the end of the last record, that a crash cut short: in a new file all that are
+/// not zeros; in a recycled one what calls itself the next record.
+std::uint64_t TornBytes(std::string_view file, std::size_t at, bool recycled, Lsn last) {
+  std::size_t end = EndOfContent(file);
+  if (end <= at) return 0;
+  if (!recycled) return end - at;
+  if (at + kWalRecordHeaderBytes > file.size()) return 0;
+  WalRecordClaim claim = WalRecordClaimAt(file.substr(at));
+  return claim.lsn == last + 1 && MayBeRecord(claim) ? end - at : 0;
+}
+
 }  // namespace
 
 Result<std::vector<WalFileEntry>> ListWal(FileSystem& fs, const std::string& folder) {
@@ -45,7 +64,9 @@ Result<std::vector<WalFileEntry>> ListWal(FileSystem& fs, const std::string& fol
   for (const std::string& text : *names) {
     auto name = WalFileName::Parse(text);
     if (!name) continue;
-    WalFileEntry entry{*name, Join(folder, "/", text), 0, 0, false, false};
+    WalFileEntry entry;
+    entry.name = *name;
+    entry.path = Join(folder, "/", text);
     auto file = fs.Open(entry.path, FileSystem::Mode::kRead);
     if (!file) return std::move(file).error();
     auto size = (*file)->Size();
@@ -57,6 +78,7 @@ Result<std::vector<WalFileEntry>> ListWal(FileSystem& fs, const std::string& fol
     auto header = DecodeWalFileHeader(std::string_view(bytes).substr(0, *got));
     if (header && header->id == name->id) {
       entry.first_lsn = header->first_lsn;
+      entry.recycled = header->recycled;
     } else if (!header && header.error().code() == ErrorCode::kUnsupported) {
       return std::move(header).error().Wrap(entry.path);
     } else {
@@ -113,8 +135,7 @@ Result<WalReport> ReadWalFile(FileSystem& fs, const WalFileEntry& file, std::opt
       if (end_lsn) known_durable = *end_lsn - 1;
       if (known_durable <= report.last_lsn) {
         // Nobody was promised anything that is missing here: the group being written in a crash.
-        std::size_t end = EndOfContent(bytes);
-        report.torn_bytes = end > at ? end - at : 0;
+        report.torn_bytes = TornBytes(bytes, at, file.recycled, report.last_lsn);
         return report;
       }
       if (later.empty()) break;

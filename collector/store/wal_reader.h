@@ -35,6 +35,7 @@ struct WalFileEntry {
   std::uint64_t bytes = 0;
   Lsn first_lsn = 0;
   bool header_damaged = false;  // first_lsn is then that of its first intact record
+  bool recycled = false;        // what follows the last record may be anything
   bool never_used = false;      // no intact header and no record: created just before a crash
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "protocol/base/check.h"
 #include "protocol/base/log.h"
 #include "protocol/base/text.h"
 #include "protocol/base/units.h"
@@ -28,19 +29,38 @@ WalWriter::WalWriter(FileSystem& fs, const Clock& clock, Options options, std::u
       next_lsn_(next_lsn),
       old_files_(std::move(old_files)) {
   for (const OldFile& file : old_files_) stats_.bytes += file.bytes;
+  AdoptSpares();
+}
+
+WalWriter::~WalWriter() { RemoveSpares(); }
+
+void WalWriter::AdoptSpares() {
+  for (const std::string& name : fs_.List(options_.folder).value_or({})) {
+    if (!name.ends_with(kWalSpareSuffix)) continue;
+    std::string path = Join(options_.folder, "/", name);
+    auto file = fs_.Open(path, FileSystem::Mode::kRead);
+    if (!file) continue;
+    std::uint64_t bytes = (*file)->Size().value_or(0);
+    stats_.bytes += bytes;
+    if (spares_.size() < options_.spare_files && bytes <= options_.file_bytes) {
+      spares_.push_back({std::move(path), bytes});
+    } else {
+      Remove(path, bytes);
+    }
+  }
 }
 
 Result<Lsn> WalWriter::Commit(std::span<const WalBatch> batches) {
+  Check(batches.size() <= kMaxWalGroupRecords, "a WAL group is within its limit");
   std::lock_guard lock(mutex_);
   auto done = TryCommit(batches);
   if (!done) {
-    log::Warn("wal write failed, going on in a new file", {{"error", done.error().message()}});
-    Retire();
+    GiveUp(done.error());
     done = TryCommit(batches);
   }
   if (group_.capacity() > kMaxKeptGroupBytes) group_ = std::string();
   if (!done) {
-    Retire();
+    GiveUp(done.error());
     return std::move(done).error();
   }
   Lsn first = next_lsn_;
@@ -52,7 +72,7 @@ Result<void> WalWriter::TryCommit(std::span<const WalBatch> batches) {
   if (current_) {
     Encode(batches);
     if (current_->end > kWalHeaderBytes && current_->end + group_.size() > options_.file_bytes) {
-      Retire();
+      Retire(/*reusable=*/true);
     }
   }
   if (!current_) {
@@ -60,7 +80,7 @@ Result<void> WalWriter::TryCommit(std::span<const WalBatch> batches) {
     Encode(batches);
   }
   OpenFile& open = *current_;
-  if (auto reserved = Reserve(open.end + group_.size()); !reserved) return reserved;
+  if (auto reserved = Reserve(open, open.end + group_.size()); !reserved) return reserved;
   if (auto written = open.file->WriteAt(open.end, group_); !written) return written;
   auto begin = std::chrono::steady_clock::now();
   if (auto synced = open.file->Sync(); !synced) return synced;
@@ -81,19 +101,46 @@ Result<void> WalWriter::Begin() {
   auto open = std::make_unique<OpenFile>();
   open->name = {next_number_++, NewRandomId()};
   open->path = Join(options_.folder, "/", open->name.ToString());
-  auto file = fs_.Open(open->path, FileSystem::Mode::kCreate);
-  if (!file) return std::move(file).error();
-  open->file = std::move(*file);
-  open->last_lsn = next_lsn_ - 1;
-  WalFileHeader header{open->name.id, next_lsn_, NanosecondsOf(clock_.Now())};
   open->end = kWalHeaderBytes;
+  open->last_lsn = next_lsn_ - 1;
   current_ = std::move(open);
-  if (auto reserved = Reserve(kWalHeaderBytes); !reserved) return reserved;
-  return current_->file->WriteAt(0, EncodeWalFileHeader(header));
+  return spares_.empty() ? BeginNew(*current_) : BeginInSpare(*current_);
 }
 
-Result<void> WalWriter::Reserve(std::uint64_t end) {
-  OpenFile& open = *current_;
+Result<void> WalWriter::BeginNew(OpenFile& open) {
+  auto file = fs_.Open(open.path, FileSystem::Mode::kCreate);
+  if (!file) return std::move(file).error();
+  open.file = std::move(*file);
+  if (auto reserved = Reserve(open, kWalHeaderBytes); !reserved) return reserved;
+  WalFileHeader header{open.name.id, next_lsn_, NanosecondsOf(clock_.Now()), /*recycled=*/false};
+  return open.file->WriteAt(0, EncodeWalFileHeader(header));
+}
+
+/// Until the new header is on disk the file has its spare name for certain, so that a crash never
+/// finds one file's name with another's header. After any failure the file is gone.
+Result<void> WalWriter::BeginInSpare(OpenFile& open) {
+  Spare spare = std::move(spares_.back());
+  spares_.pop_back();
+  auto attempt = [&]() -> Result<void> {
+    if (auto synced = fs_.SyncDirectory(options_.folder); !synced) return synced;
+    auto file = fs_.Open(spare.path, FileSystem::Mode::kWrite);
+    if (!file) return std::move(file).error();
+    open.file = std::move(*file);
+    WalFileHeader header{open.name.id, next_lsn_, NanosecondsOf(clock_.Now()), /*recycled=*/true};
+    if (auto done = open.file->WriteAt(0, EncodeWalFileHeader(header)); !done) return done;
+    if (auto done = open.file->Sync(); !done) return done;
+    return fs_.Rename(spare.path, open.path);
+  };
+  if (auto begun = attempt(); !begun) {
+    Remove(spare.path, spare.bytes);
+    return begun;
+  }
+  open.reserved = spare.bytes;
+  ++stats_.files_recycled_total;
+  return {};
+}
+
+Result<void> WalWriter::Reserve(OpenFile& open, std::uint64_t end) {
   if (end <= open.reserved) return {};
   std::uint64_t step = std::min(kReserveStep, options_.file_bytes);
   std::uint64_t size = std::max((end + step - 1) / step * step, end);
@@ -115,36 +162,65 @@ void WalWriter::Encode(std::span<const WalBatch> batches) {
   }
 }
 
-void WalWriter::Retire() {
+void WalWriter::GiveUp(const Error& error) {
+  log::Warn("wal write failed, giving up the file", {{"error", error.message()}});
+  ++stats_.failures_total;
+  Retire(/*reusable=*/false);
+}
+
+void WalWriter::Retire(bool reusable) {
   if (!current_) return;
-  OldFile file{current_->path, current_->reserved, current_->last_lsn};
+  OldFile file{current_->path, current_->reserved, current_->last_lsn, reusable};
   bool used = current_->end > kWalHeaderBytes;
+  bool exists = current_->file != nullptr;
   current_.reset();
   // A file that never took a group is removed at once, or a full disk would fill with them.
-  if (!used && fs_.Remove(file.path)) {
-    stats_.bytes -= std::min(stats_.bytes, file.bytes);
-    return;
-  }
-  old_files_.push_back(std::move(file));
+  if (used || (exists && !Remove(file.path, file.bytes))) old_files_.push_back(std::move(file));
 }
 
 void WalWriter::RemoveCovered(Lsn covered) {
   std::lock_guard lock(mutex_);
-  if (current_ && current_->end > kWalHeaderBytes && current_->last_lsn <= covered) Retire();
+  if (current_ && current_->end > kWalHeaderBytes && current_->last_lsn <= covered) {
+    Retire(/*reusable=*/true);
+  }
   std::erase_if(old_files_, [&](const OldFile& file) {
     if (file.last_lsn > covered) return false;
-    if (auto removed = fs_.Remove(file.path); !removed) {
-      // Harmless: recovery skips covered records and tries again.
-      log::Warn("cannot remove a covered wal file", {{"error", removed.error().message()}});
-    }
-    stats_.bytes -= std::min(stats_.bytes, file.bytes);
-    return true;
+    return MakeSpare(file) || Remove(file.path, file.bytes);
   });
+}
+
+bool WalWriter::MakeSpare(const OldFile& file) {
+  if (!file.reusable || spares_.size() >= options_.spare_files) return false;
+  // A file of one huge group would keep its space for ever.
+  if (file.bytes > options_.file_bytes) return false;
+  std::string path = file.path + std::string(kWalSpareSuffix);
+  if (!fs_.Rename(file.path, path)) return false;
+  spares_.push_back({std::move(path), file.bytes});
+  return true;
+}
+
+void WalWriter::RemoveSpares() {
+  std::lock_guard lock(mutex_);
+  std::erase_if(spares_, [&](const Spare& spare) { return Remove(spare.path, spare.bytes); });
+}
+
+bool WalWriter::Remove(const std::string& path, std::uint64_t bytes) {
+  auto removed = fs_.Remove(path);
+  if (!removed && removed.error().code() != ErrorCode::kNotFound) {
+    // Harmless: recovery reads past covered records and void ones.
+    log::Warn("cannot remove a wal file", {{"error", removed.error().message()}});
+    return false;
+  }
+  stats_.bytes -= std::min(stats_.bytes, bytes);
+  return true;
 }
 
 WalWriter::Stats WalWriter::stats() const {
   std::lock_guard lock(mutex_);
-  return stats_;
+  Stats stats = stats_;
+  stats.files = old_files_.size() + (current_ ? 1 : 0);
+  stats.spare_files = spares_.size();
+  return stats;
 }
 
 }  // namespace dunlin::store

@@ -38,15 +38,16 @@ TEST_CASE("a data folder is all a collector needs", "[collector][flags]") {
 TEST_CASE("flags become options", "[collector][flags]") {
   Flags flags;
   Parse(flags, {"--data=/d", "--http=[::1]:1", "--ingest=:2", "--retention=0",
-                "--retention-size=1GiB", "--min-free=4MiB", "--token-file=/t", "--tls-cert=/c",
-                "--tls-key=/k", "--tls-client-ca=/a", "--insecure", "--max-entries=7",
-                "--query-timeout=5s", "--log-level=debug"});
+                "--retention-size=1GiB", "--retention-free=5MiB", "--min-free=4MiB",
+                "--token-file=/t", "--tls-cert=/c", "--tls-key=/k", "--tls-client-ca=/a",
+                "--insecure", "--max-entries=7", "--query-timeout=5s", "--log-level=debug"});
   auto options = flags.Options();
   REQUIRE(options);
   CHECK(options->http == net::HostPort{"::1", 1});
   CHECK(options->ingest.port == 2);
   CHECK(options->retention == 0s);
   CHECK(options->retention_bytes == 1_GiB);
+  CHECK(options->retention_free_bytes == 5_MiB);
   CHECK(options->min_free_bytes == 4_MiB);
   CHECK(options->token_file == "/t");
   CHECK(options->tls_cert == "/c");
@@ -62,7 +63,7 @@ TEST_CASE("flags become options", "[collector][flags]") {
 
 TEST_CASE("a wrong value names its flag", "[collector][flags]") {
   auto flag = GENERATE(as<std::string>{}, "--http=nowhere", "--ingest=1.2.3.4", "--max-entries=0",
-                       "--query-timeout=0");
+                       "--query-timeout=0", "--retention-free=256MiB");
   CAPTURE(flag);
   Flags flags;
   Parse(flags, {"--data=/d", flag});

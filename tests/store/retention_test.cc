@@ -12,6 +12,10 @@ using namespace std::chrono_literals;
 constexpr std::int64_t kDay = 86'400'000'000'000;
 constexpr std::int64_t kStart = testing::ManualClock::kStartNs;
 
+std::uint64_t ExpiredBecauseOf(StoreFixture& fixture, ExpiryReason reason) {
+  return fixture.store().Stats().segments_expired_total[static_cast<std::size_t>(reason)];
+}
+
 TEST_CASE("entries past the retention age go, a file at a time", "[store][retention]") {
   StoreFixture fixture;
   fixture.options.retention_age = 48h;
@@ -25,7 +29,7 @@ TEST_CASE("entries past the retention age go, a file at a time", "[store][retent
   auto left = fixture.ScanAll();
   REQUIRE(left.size() == 1);
   CHECK(left[0].line == "second day");
-  CHECK(fixture.store().Stats().segments_expired_total == 1);
+  CHECK(ExpiredBecauseOf(fixture, ExpiryReason::kAge) == 1);
   CHECK(fixture.memory.Files("/data/segments").size() == 1);
   fixture.CrashAndReopen();
   CHECK(fixture.ScanAll() == left);
@@ -47,6 +51,27 @@ TEST_CASE("the oldest segments go when all are too large", "[store][retention]")
   REQUIRE(left.size() == 2);
   CHECK(left[0].line == "line 2");
   CHECK(fixture.store().Stats().disk_bytes <= fixture.options.retention_bytes);
+}
+
+TEST_CASE("the oldest segments make room on the disk when asked to", "[store][retention]") {
+  StoreFixture fixture;
+  fixture.options.retention_free_bytes = 100'000;
+  fixture.memory.SetFreeSpace(1 << 30);
+  fixture.Open();
+  for (int i = 0; i < 4; ++i) {
+    fixture.Store1({{kStart + i, StreamOf("web"), "line " + std::to_string(i), {}}});
+    fixture.Flush();
+  }
+  std::uint64_t size = fixture.store().Stats().disk_bytes;
+  fixture.memory.SetFreeSpace(100'000 - size / 2);
+  fixture.clock.Advance(2s);
+  // Refused or not, it makes the store look at the disk.
+  fixture.Store1({{kStart + 9, StreamOf("web"), "new", {}}});
+  REQUIRE(fixture.store().ApplyRetention());
+  auto left = fixture.ScanAll();
+  REQUIRE(left.size() == 3);
+  CHECK(left[0].line == "line 2");
+  CHECK(ExpiredBecauseOf(fixture, ExpiryReason::kSpace) == 2);
 }
 
 TEST_CASE("a scan goes on in a segment that retention removes", "[store][retention]") {

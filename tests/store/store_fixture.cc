@@ -82,6 +82,7 @@ StoreFixture::StoreFixture() : files_(std::make_unique<testing::FaultyFileSystem
   options.data_dir = "/data";
   options.scan_threads = 2;
   options.min_free_bytes = 0;
+  options.ballast_bytes = 0;
   options.wal_file_bytes = 1 << 20;
 }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -21,8 +22,9 @@ struct WalFixture {
     REQUIRE(memory.SyncDirectory("/"));
   }
 
-  WalWriter Writer(std::uint64_t file_bytes = 1 << 20, Lsn next_lsn = 1) {
-    return WalWriter(files, clock, {"/wal", file_bytes}, 1, next_lsn, {});
+  WalWriter Writer(std::uint64_t file_bytes = 1 << 20, std::size_t spare_files = 0,
+                   std::uint64_t next_number = 1, Lsn next_lsn = 1) {
+    return WalWriter(files, clock, {"/wal", file_bytes, spare_files}, next_number, next_lsn, {});
   }
 
   static WalBatch Batch(std::string_view payload) {
@@ -62,6 +64,19 @@ struct WalFixture {
       read.reports.push_back(*report);
     }
     return read;
+  }
+
+  /// A writer whose current file has the space of a covered one, whose records fill it still.
+  /// Their payloads are "old 0", "old 1", ... and each is as long as "new 0".
+  std::unique_ptr<WalWriter> RecycledWriter() {
+    auto writer = std::make_unique<WalWriter>(files, clock, WalWriter::Options{"/wal", 4096, 1}, 1,
+                                              1, std::vector<WalWriter::OldFile>());
+    for (int i = 0; i < 20; ++i) Commit(*writer, {"old " + std::to_string(i % 10)});
+    writer->RemoveCovered(20);
+    REQUIRE(writer->stats().spare_files == 1);
+    Commit(*writer, {"new 0"});
+    REQUIRE(writer->stats().files_recycled_total == 1);
+    return writer;
   }
 
   std::string OnlyFile() {
@@ -263,6 +278,132 @@ TEST_CASE("a group that no file takes is refused and leaves nothing", "[store][w
   auto read = fixture.ReadAll();
   CHECK(read.payloads == std::vector<std::string>{"before", "after"});
   for (const WalReport& report : read.reports) CHECK(report.damage.empty());
+}
+
+TEST_CASE("a covered wal file lends its space to the next one", "[store][wal]") {
+  WalFixture fixture;
+  auto writer = fixture.RecycledWriter();
+  WalFixture::Commit(*writer, {"new 1"});
+  CHECK(fixture.memory.Files("/wal").size() == 1);
+  CHECK(writer->stats().bytes == 4096);
+  // What the space held before is still there, and is not taken for anything.
+  REQUIRE(fixture.memory.Contents(fixture.OnlyFile()).find("old 5") != std::string::npos);
+  fixture.memory.Crash();
+  auto read = fixture.ReadAll();
+  CHECK(read.payloads == std::vector<std::string>{"new 0", "new 1"});
+  CHECK(read.lsns == std::vector<Lsn>{21, 22});
+  REQUIRE(read.reports.size() == 1);
+  CHECK(read.reports[0].damage.empty());
+  CHECK(read.reports[0].torn_bytes == 0);
+  CHECK_FALSE(read.reports[0].header_damaged);
+}
+
+TEST_CASE("every byte of a recycled wal file may go bad", "[store][wal]") {
+  WalFixture fixture;
+  auto writer = fixture.RecycledWriter();
+  WalFixture::Commit(*writer, {"new 1"});
+  WalFixture::Commit(*writer, {"new 2"});
+  std::string path = fixture.OnlyFile();
+  std::string whole = fixture.memory.Contents(path);
+  std::size_t end = whole.find("old");
+  REQUIRE(end != std::string::npos);
+  for (std::size_t at = 0; at < end; ++at) {
+    CAPTURE(at);
+    fixture.memory.Put(path, whole);
+    fixture.memory.Corrupt(path, at, 0x10);
+    auto read = fixture.ReadAll();
+    std::vector<std::string> wanted;
+    for (Lsn lsn : read.lsns) wanted.push_back("new " + std::to_string(lsn - 21));
+    CHECK(read.payloads == wanted);
+    CHECK(read.lsns.size() >= 2);
+    bool lost_acknowledged = read.lsns.size() == 2 && read.lsns != std::vector<Lsn>{21, 22};
+    CHECK(read.reports.at(0).damage.empty() != lost_acknowledged);
+  }
+}
+
+TEST_CASE("a group torn in a recycled file is told from what the space held before",
+          "[store][wal]") {
+  WalFixture fixture;
+  auto writer = fixture.RecycledWriter();
+  WalFixture::Commit(*writer, {"new 1"});
+  std::string path = fixture.OnlyFile();
+  fixture.memory.Corrupt(path, fixture.memory.Contents(path).find("new 1"), 1);
+  auto read = fixture.ReadAll();
+  CHECK(read.payloads == std::vector<std::string>{"new 0"});
+  CHECK(read.reports.at(0).damage.empty());
+  CHECK(read.reports.at(0).torn_bytes > 0);
+}
+
+TEST_CASE("a crash at any call of recycling leaves a readable log", "[store][wal]") {
+  auto death = GENERATE(0, 1, 2);
+  for (std::uint64_t n = 0;; ++n) {
+    CAPTURE(death, n);
+    WalFixture fixture;
+    auto writer = std::make_unique<WalWriter>(fixture.files, fixture.clock,
+                                              WalWriter::Options{"/wal", 4096, 1}, 1, 1,
+                                              std::vector<WalWriter::OldFile>());
+    for (int i = 0; i < 20; ++i) WalFixture::Commit(*writer, {"old " + std::to_string(i)});
+    fixture.files.FailCall(n, FaultyFileSystem::Lasting::kForever);
+    writer->RemoveCovered(20);
+    bool acknowledged = writer->Commit(std::vector{WalFixture::Batch("new")}).has_value();
+    bool reached = fixture.files.failures() > 0;
+    if (death == 0) fixture.memory.Crash();
+    if (death == 1) fixture.memory.CrashTorn(n);
+    if (death == 2) fixture.memory.Kill();
+    auto read = fixture.ReadAll();
+    bool found =
+        std::find(read.payloads.begin(), read.payloads.end(), "new") != read.payloads.end();
+    if (acknowledged) CHECK(found);
+    for (const WalReport& report : read.reports) {
+      CHECK(report.damage.empty());
+      CHECK_FALSE(report.header_damaged);
+    }
+    if (!reached) break;
+  }
+}
+
+TEST_CASE("a file on which something failed is not used again", "[store][wal]") {
+  WalFixture fixture;
+  auto writer = fixture.Writer(4096, 1);
+  WalFixture::Commit(writer, {"a"});
+  fixture.files.FailCall(0, FaultyFileSystem::Lasting::kOnce, ErrorCode::kIo,
+                         {FaultyFileSystem::Call::kSync});
+  std::string failed = fixture.OnlyFile();
+  WalFixture::Commit(writer, {"b"});
+  CHECK(writer.stats().failures_total == 1);
+  writer.RemoveCovered(2);
+  CHECK(writer.stats().spare_files == 1);
+  CHECK_FALSE(fixture.memory.Exists(failed));
+  CHECK_FALSE(fixture.memory.Exists(failed + ".spare"));
+}
+
+TEST_CASE("spare wal files are bounded, taken over by the next run and given back",
+          "[store][wal]") {
+  WalFixture fixture;
+  {
+    auto writer = fixture.Writer(4096, 2);
+    for (int i = 0; i < 200; ++i) WalFixture::Commit(writer, {"payload"});
+    REQUIRE(writer.stats().files >= 3);
+    writer.RemoveCovered(200);
+    CHECK(writer.stats().files == 0);
+    CHECK(writer.stats().spare_files == 2);
+    CHECK(writer.stats().bytes == 2 * 4096);
+    CHECK(fixture.memory.Files("/wal").size() == 2);
+    REQUIRE(fixture.memory.SyncDirectory("/wal"));
+    fixture.memory.Crash();  // so that the writer cannot tidy up
+    fixture.files.FailCall(0, FaultyFileSystem::Lasting::kForever);
+  }
+  fixture.files.Heal();
+  auto writer = fixture.Writer(4096, 1, 100, 201);
+  CHECK(writer.stats().spare_files == 1);
+  CHECK(fixture.memory.Files("/wal").size() == 1);
+  WalFixture::Commit(writer, {"next"});
+  CHECK(writer.stats().files_recycled_total == 1);
+  CHECK(fixture.ReadAll().payloads == std::vector<std::string>{"next"});
+  writer.RemoveCovered(201);
+  writer.RemoveSpares();
+  CHECK(fixture.memory.Files("/wal").empty());
+  CHECK(writer.stats().bytes == 0);
 }
 
 TEST_CASE("wal file names carry number and id", "[store][wal]") {

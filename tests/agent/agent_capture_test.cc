@@ -242,7 +242,7 @@ TEST_CASE("block: the process waits while the collector is away, and nothing is 
   run.collector.keep = false;
   run.Start({"cat", sample.path});
   run.RunUntil([&] {
-    return AgentRun::Metric(run.Get("/metrics"), "dunlin_agent_queue_bytes{tier=\"mem\"}") > 1e6;
+    return AgentRun::Metric(run.Get("/metrics"), "dunlin_agent_queue_bytes{tier=\"mem\"}") > 7e5;
   });
   const std::string metrics = run.Get("/metrics");
   CHECK(AgentRun::Metric(metrics, "dunlin_agent_process_up") == 1);

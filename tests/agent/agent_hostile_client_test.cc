@@ -139,7 +139,8 @@ TEST_CASE("a full log queue does not delay control", "[agent][control]") {
   run.Start({"/bin/sh", "-c", "while :; do head -c 65536 /dev/urandom; done"});
   run.RunUntil([&] {
     const std::string metrics = run.Get("/metrics");
-    return AgentRun::Metric(metrics, R"(dunlin_agent_queue_bytes{tier="mem"})") > 800'000;
+    return AgentRun::Metric(metrics, R"(dunlin_agent_queue_bytes{tier="mem"})") >
+           600'000;  // buffers take the rest
   });
   for (int i = 0; i < 10; ++i) CHECK(Has(run.Get("/v1/status"), "HTTP/1.1 200"));
   CHECK(Has(run.Http("POST /v1/stop?grace=2s"), "HTTP/1.1 202"));

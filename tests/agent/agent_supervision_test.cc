@@ -119,9 +119,9 @@ TEST_CASE("an exit code is remapped", "[agent][supervision]") {
 TEST_CASE("a worker of the group that needs time to stop is waited for", "[agent][supervision]") {
   AgentRun run;
   StartScript(run,
+              "trap 'exit 4' TERM;"
               "sh -c 'trap \"sleep 1; echo drained; exit 0\" TERM; echo ready;"
-              "       while :; do sleep 0.05; done' &"
-              "trap 'exit 4' TERM; while :; do sleep 0.05; done");
+              "       while :; do sleep 0.05; done' & while :; do sleep 0.05; done");
   run.WaitForOutput("ready\n");
   run.Signal(SIGTERM);
   CHECK(run.Wait() == 4);
@@ -133,8 +133,9 @@ TEST_CASE("without waiting for all, a worker that takes its time is not waited f
   AgentRun run;
   AddFlags(run, {"--wait-for-all", "off", "--stop-grace", "60s"});
   StartScript(run,
-              "sh -c 'trap \"\" TERM; echo worker $$; while :; do sleep 0.05; done' &"
-              "trap 'exit 4' TERM; while :; do sleep 0.05; done");
+              "trap 'exit 4' TERM;"
+              "sh -c 'trap \"\" TERM; echo worker $$; while :; do sleep 0.05; done' & while :; do "
+              "sleep 0.05; done");
   run.WaitForOutput("\n");
   const pid_t worker = std::stoi(run.out.substr(run.out.find(' ')));
   const auto begin = SystemClock().Steady();

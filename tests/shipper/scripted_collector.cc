@@ -189,7 +189,7 @@ void ScriptedCollector::OnBatch(Peer& peer, std::string_view payload) {
       }
     }
   }
-  if (acknowledge) Acknowledge();
+  if (acknowledge) Answer(peer, wire::FrameType::kAck, wire::Encode(wire::Ack{durable_}));
 }
 
 void ScriptedCollector::Refuse(std::uint64_t sequence) {

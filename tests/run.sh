@@ -63,32 +63,38 @@ fi
 # CTest shows what a failed test printed, not why another was skipped.
 skipped() { grep -h '^skipped: ' "build/$1/Testing/Temporary/LastTest.log" || true; }
 
-failed=0
-if [ "$full" = 1 ]; then
-  step "tests: threaded parts under TSan"
-  # Only the built test binaries have labels.
-  ctest --preset tsan -j "$jobs" -L . -LE integration || failed=1
-fi
-step "tests: integration, on the release build"
-ctest --preset release -j 1 -L integration || failed=1
+failed=()
+# run_tests PRESET NAME ARGUMENT...: the tests of a build; what failed is named once more at the very end
+run_tests() {
+  local preset=$1 name=$2
+  shift 2
+  step "tests: $name"
+  rm -f "build/$preset/Testing/Temporary/LastTestsFailed.log"
+  ctest --preset "$preset" "$@" || failed+=("$name:" "$(
+    sed 's/^/  /' "build/$preset/Testing/Temporary/LastTestsFailed.log" 2>/dev/null || echo '  no test was run'
+  )")
+}
+
+# Only the built test binaries have labels.
+[ "$full" = 0 ] || run_tests tsan "threaded parts under TSan" -j "$jobs" -L . -LE integration
+run_tests release "integration, on the release build" -j 1 -L integration
 skipped release
-step "tests: the agent as it is shipped"
-ctest --preset release -j "$jobs" -L . -LE integration || failed=1
+run_tests release "the agent as it is shipped" -j "$jobs" -L . -LE integration
 skipped release
-step "tests: everything else, under ASan and UBSan"
-ctest --preset dev -j "$jobs" -LE integration || failed=1
+run_tests dev "everything else, under ASan and UBSan" -j "$jobs" -LE integration
 skipped dev
 if [ "$full" = 1 ]; then
   step "fuzz targets"
   status=0
   tests/fuzz/run.sh --jobs "$jobs" || status=$?
-  [ "$status" = 0 ] || [ "$status" = 77 ] || failed=1
+  [ "$status" = 0 ] || [ "$status" = 77 ] || failed+=("fuzz targets: status $status")
 fi
 
 printf '\n'
-if [ "$failed" = 0 ]; then
+if [ ${#failed[@]} = 0 ]; then
   echo "every test passed ($SECONDS s)"
-else
-  echo "some tests failed: see above ($SECONDS s)"
+  exit 0
 fi
-exit "$failed"
+printf '%s\n' "${failed[@]}"
+echo "some tests failed: see above ($SECONDS s)"
+exit 1

@@ -53,13 +53,25 @@ wire::MetricFamily OneGauge(std::string name, std::string help, double value) {
   return {std::move(name), std::move(help), "gauge", {{LabelSet{}, value, ""}}};
 }
 
+/// About what they take: strings of the usual sizes lie in their objects.
+std::size_t MemoryOf(const wire::Metrics& metrics) {
+  std::size_t bytes = 0;
+  for (const wire::MetricFamily& family : metrics.families) {
+    bytes += sizeof family + family.name.size() + family.help.size();
+    for (const wire::MetricSample& sample : family.samples) {
+      bytes += sizeof sample + sample.labels.size() * sizeof(std::pair<std::string, std::string>);
+    }
+  }
+  return bytes;
+}
+
 }  // namespace
 
 void AgentDirectory::Connected(const AgentIdentity& identity, LogTime now) {
   std::lock_guard lock(mutex_);
   Agent& agent = agents_[identity.agent];
   // Another boot starts with its own metrics.
-  if (agent.identity.boot != identity.boot) agent.metrics = {};
+  if (agent.identity.boot != identity.boot) SetMetrics(agent, {});
   agent.identity = identity;
   agent.connected = true;
   agent.seen = now;
@@ -78,14 +90,39 @@ void AgentDirectory::KeepMetrics(const RandomId& agent, wire::Metrics metrics, L
   std::lock_guard lock(mutex_);
   auto found = agents_.find(agent);
   if (found == agents_.end()) return;
-  found->second.metrics = std::move(metrics);
+  SetMetrics(found->second, std::move(metrics));
   found->second.seen = now;
 }
 
+void AgentDirectory::SetMetrics(Agent& agent, wire::Metrics metrics) {
+  std::size_t bytes = MemoryOf(metrics);
+  metrics_bytes_ -= agent.metrics_bytes;
+  if (metrics_bytes_ + bytes > options_.max_metrics_bytes) {
+    metrics = {};
+    bytes = 0;
+  }
+  metrics_bytes_ += bytes;
+  agent.metrics_bytes = bytes;
+  agent.metrics = std::move(metrics);
+}
+
 void AgentDirectory::ForgetSome(LogTime now) {
-  std::erase_if(agents_, [&](const auto& item) {
-    return !item.second.connected && now - item.second.seen > options_.forget_after;
-  });
+  auto forget = [&](auto agent) {
+    metrics_bytes_ -= agent->second.metrics_bytes;
+    return agents_.erase(agent);
+  };
+  for (auto agent = agents_.begin(); agent != agents_.end();) {
+    bool old = !agent->second.connected && now - agent->second.seen > options_.forget_after;
+    if (old) {
+      agent = forget(agent);
+      continue;
+    }
+    // Shown no more, they need not be kept.
+    if (!agent->second.connected && now - agent->second.seen > options_.show_metrics) {
+      SetMetrics(agent->second, {});
+    }
+    ++agent;
+  }
   while (agents_.size() > options_.max_agents) {
     // Connected ones are bounded by the listener; among the others the oldest goes.
     auto oldest =
@@ -93,7 +130,7 @@ void AgentDirectory::ForgetSome(LogTime now) {
           return std::pair(a.second.connected, a.second.seen) <
                  std::pair(b.second.connected, b.second.seen);
         });
-    agents_.erase(oldest);
+    forget(oldest);
   }
 }
 

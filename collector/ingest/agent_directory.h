@@ -10,6 +10,7 @@
 #include "collector/ingest/agent_identity.h"
 #include "collector/metrics/collector_metrics.h"
 #include "protocol/base/clock.h"
+#include "protocol/base/units.h"
 #include "protocol/wire/messages.h"
 
 namespace dunlin::ingest {
@@ -24,6 +25,8 @@ class AgentDirectory {
     std::chrono::seconds forget_after{std::chrono::hours(24)};
     /// Metrics of an agent that is not connected are shown this long.
     std::chrono::seconds show_metrics{std::chrono::minutes(5)};
+    /// Of all metrics together, about; those of an agent that do not fit are not shown.
+    std::size_t max_metrics_bytes = 128_MiB;
   };
 
   AgentDirectory() : AgentDirectory(Options{}) {}
@@ -46,13 +49,16 @@ class AgentDirectory {
     bool connected = false;
     LogTime seen{};
     wire::Metrics metrics;
+    std::size_t metrics_bytes = 0;
   };
 
   void ForgetSome(LogTime now);
+  void SetMetrics(Agent& agent, wire::Metrics metrics);
 
   Options options_;
   mutable std::mutex mutex_;
   std::map<RandomId, Agent> agents_;
+  std::size_t metrics_bytes_ = 0;
 };
 
 }  // namespace dunlin::ingest

@@ -1,6 +1,8 @@
 #include "collector/ingest/agent_listener.h"
 
+#include <algorithm>
 #include <map>
+#include <memory>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -19,23 +21,33 @@ using namespace std::chrono_literals;
 
 constexpr std::chrono::seconds kTick = 2s;
 constexpr std::chrono::milliseconds kLinger = 1s;
+/// An agent that is not read for this long hears from us without being asked.
+constexpr std::chrono::seconds kUnheard = 5s;
 /// A peer that does not read even our small answers is not served further.
-constexpr std::size_t kMaxUnsentBytes = 1_MiB;
+constexpr std::size_t kMaxUnsentBytes = 64_KiB;
+
+/// What a batch takes on its way into the store, its rows included. A header may lie about their
+/// number, but no entry is smaller than a byte.
+std::uint64_t MemoryOf(const ReceivedBatch& batch) {
+  return batch.memory_bytes + std::min(batch.entries, batch.memory_bytes) * sizeof(store::Row);
+}
 
 /// One connection of the port.
 struct AgentConnection {
   AgentConnection(ConnectionId the_id, std::unique_ptr<net::Connection> a_stream,
                   const SessionOptions& options, SteadyTime now)
-      : id(the_id), stream(std::move(a_stream)), session(options, now) {}
+      : id(the_id), stream(std::move(a_stream)), session(options, now), stopped(now) {}
 
   ConnectionId id;
   std::unique_ptr<net::Connection> stream;
   AgentSession session;
   std::optional<AgentIdentity> identity;  // once admitted
-  std::uint64_t in_flight_bytes = 0;
   bool reading = false;
   bool closing = false;
-  bool heard = false;  // anything at all
+  bool heard = false;        // anything at all
+  SteadyTime frame_began{};  // the one that has not come whole
+  SteadyTime stopped;        // reading, the last time; or not begun yet
+  SteadyTime asked_to_pause{};
 };
 
 }  // namespace
@@ -68,6 +80,7 @@ struct AgentListener::Impl {
       return;
     }
     ConnectionId id{next_id++};
+    gate.Add(id);
     auto connection = std::make_unique<AgentConnection>(id, std::move(stream), options.session,
                                                         services.clock.Steady());
     connection->stream->on_data = [this, id](std::string_view bytes) { OnBytes(id, bytes); };
@@ -91,7 +104,34 @@ struct AgentListener::Impl {
         connection->session.OnCertificate(*certificate);
       }
     }
-    Perform(id, connection->session.OnBytes(bytes, services.clock.Steady()));
+    SteadyTime now = services.clock.Steady();
+    Perform(id, connection->session.OnBytes(bytes, now));
+    NotePartialFrame(id, bytes.size());
+    FollowGate();
+    connection = Find(id);
+    bool pressed = pressed_since && now - *pressed_since >= options.patience;
+    if (connection != nullptr && pressed && now - connection->asked_to_pause >= options.patience) {
+      AskToPause(*connection, options.pause, "the collector is busy");
+    }
+  }
+
+  void NotePartialFrame(ConnectionId id, std::size_t came) {
+    AgentConnection* connection = Find(id);
+    if (connection == nullptr) return;
+    const AgentSession& session = connection->session;
+    // Something came whole, or nothing was there: what is there now has just begun.
+    if (session.buffered_bytes() <= came) connection->frame_began = services.clock.Steady();
+    gate.SetPartialFrame(id, session.buffered_bytes(), session.awaited_frame_bytes());
+    UpdateReading(*connection);
+  }
+
+  void AskToPause(AgentConnection& connection, std::chrono::milliseconds pause,
+                  const std::string& reason) {
+    Actions actions = connection.session.OnBackPressure(pause, reason, services.clock.Steady());
+    if (actions.empty()) return;
+    connection.asked_to_pause = services.clock.Steady();
+    services.metrics.CountSlowDown();
+    Perform(connection.id, std::move(actions));
   }
 
   void OnClose(ConnectionId id, const std::optional<Error>& reason) {
@@ -110,10 +150,40 @@ struct AgentListener::Impl {
   void OnTick() {
     std::vector<ConnectionId> ids;
     for (const auto& [id, connection] : connections) ids.push_back(id);
+    SteadyTime now = services.clock.Steady();
+    refusal = services.store.Refusal();
     for (ConnectionId id : ids) {
-      if (AgentConnection* connection = Find(id)) {
-        Perform(id, connection->session.OnTick(services.clock.Steady()));
+      AgentConnection* connection = Find(id);
+      if (connection == nullptr) continue;
+      if (refusal) {
+        AskToPause(*connection, options.refusal_pause, refusal->message());
+      } else if (!connection->reading && now - connection->stopped >= kUnheard) {
+        // It may be waiting for an answer that nobody reads its question for.
+        AskToPause(*connection, options.pause, "the collector is busy");
       }
+      connection = Find(id);
+      if (connection == nullptr) continue;
+      if (!connection->reading) connection->session.OnUnread(now);
+      Perform(id, connection->session.OnTick(now));
+    }
+    EndSlowFrames(now);
+    services.metrics.SetUnread(gate.unread());
+    FollowGate();
+  }
+
+  /// Whoever dawdles over a large frame while others wait for its place loses the connection.
+  void EndSlowFrames(SteadyTime now) {
+    for (ConnectionId id : gate.ContestedPlaces()) {
+      AgentConnection* connection = Find(id);
+      if (connection == nullptr || !connection->reading) continue;
+      if (now - connection->frame_began < options.large_frame_time) continue;
+      services.metrics.CountRefused(collector::RefuseReason::kProtocol);
+      if (auto held_back = throttle.Allow(now)) {
+        log::Warn("agent_refused", {{"peer", connection->stream->peer()},
+                                    {"reason", "a frame did not end in time"},
+                                    {"held_back", *held_back}});
+      }
+      Remove(id);
     }
   }
 
@@ -153,13 +223,20 @@ struct AgentListener::Impl {
     log::Debug("agent_connected", {{"agent", admit.identity.ToString()},
                                    {"id", ToHex(admit.identity.agent)},
                                    {"peer", connection.stream->peer()}});
-    Perform(connection.id, connection.session.OnAdmitted(services.store.NextSequence(
-                               admit.identity.agent, admit.identity.boot)));
+    ConnectionId id = connection.id;
+    Perform(id, connection.session.OnAdmitted(
+                    services.store.NextSequence(admit.identity.agent, admit.identity.boot)));
+    AgentConnection* admitted = Find(id);
+    if (admitted == nullptr) return;
+    // Told before it sends, it waits here instead of coming back all the time.
+    if (auto now_refused = services.store.Refusal()) {
+      AskToPause(*admitted, options.refusal_pause, now_refused->message());
+    }
   }
 
   void Do(AgentConnection& connection, action::StoreBatch& store) {
-    connection.in_flight_bytes += store.batch.memory_bytes;
-    in_flight_bytes += store.batch.memory_bytes;
+    store.batch.memory_bytes = MemoryOf(store.batch);
+    gate.Charge(connection.id, store.batch.memory_bytes);
     ++in_flight_batches;
     pipeline.Submit(connection.id, std::move(store.batch));
   }
@@ -188,24 +265,19 @@ struct AgentListener::Impl {
   void OnFinished(std::vector<BatchPipeline::Finished> finished) {
     std::map<ConnectionId, std::vector<BatchResult>> by_connection;
     for (BatchPipeline::Finished& one : finished) {
-      in_flight_bytes -= one.memory_bytes;
+      gate.Release(one.connection, one.memory_bytes);
       --in_flight_batches;
-      if (AgentConnection* connection = Find(one.connection)) {
-        connection->in_flight_bytes -= one.memory_bytes;
+      if (Find(one.connection) != nullptr) {
         by_connection[one.connection].push_back(std::move(one.result));
       }
     }
-    services.metrics.SetInFlightBytes(in_flight_bytes);
     for (const auto& [id, results] : by_connection) {
       WarnOfRefusals(results);
       if (AgentConnection* connection = Find(id)) {
         Perform(id, connection->session.OnResults(results));
       }
     }
-    if (some_paused) {
-      some_paused = false;
-      for (const auto& [id, connection] : connections) UpdateReading(*connection);
-    }
+    FollowGate();
     if (draining && in_flight_batches == 0) CloseAll();
   }
 
@@ -220,23 +292,56 @@ struct AgentListener::Impl {
     }
   }
 
-  /// Reads from a connection while there is room for what it sends. Reading stops at a limit and
-  /// begins again below half of it, so that it does not flutter.
-  void UpdateReading(AgentConnection& connection) {
-    std::uint64_t own = options.connection_bytes;
-    std::uint64_t all = options.total_bytes;
-    if (!connection.reading) {
-      own /= 2;
-      all /= 2;
+  /// Brings what is read in line with the gate.
+  void FollowGate() {
+    if (gate.closed() != gate_was_closed) {
+      gate_was_closed = gate.closed();
+      // All at once: what is in the kernel's buffers of thousands would pass every limit.
+      if (gate_was_closed) {
+        for (const auto& [id, connection] : connections) UpdateReading(*connection);
+      }
     }
-    bool room = connection.in_flight_bytes < own && in_flight_bytes < all;
-    bool read = room && !draining && !connection.closing;
-    if (!read) some_paused = true;
+    if (!gate.pressed()) {
+      pressed_since.reset();
+    } else if (!pressed_since) {
+      pressed_since = services.clock.Steady();
+    }
+    services.metrics.SetInFlightBytes(gate.charged_bytes());
+    services.metrics.SetPartialFrameBytes(gate.partial_bytes());
+    OpenSome();
+  }
+
+  /// Connections that wait begin to read a few per turn of the loop, so that the first of them show
+  /// what they send before the next ones do.
+  void OpenSome() {
+    std::vector<ConnectionId> opened = gate.Open();
+    for (ConnectionId id : opened) {
+      if (AgentConnection* connection = Find(id)) UpdateReading(*connection);
+    }
+    if (!opened.empty()) OpenMoreSoon();
+  }
+
+  void OpenMoreSoon() {
+    if (opening) return;
+    opening = true;
+    services.loop.Post([weak = std::weak_ptr<Impl*>(self)] {
+      auto impl = weak.lock();
+      if (!impl) return;
+      (*impl)->opening = false;
+      (*impl)->FollowGate();
+    });
+  }
+
+  void UpdateReading(AgentConnection& connection) {
+    bool read = gate.MayRead(connection.id) && !draining && !connection.closing;
     if (read == connection.reading) return;
     connection.reading = read;
     if (read) {
+      // The time it was not read is not its own.
+      connection.frame_began += services.clock.Steady() - connection.stopped;
       connection.stream->StartReading();
     } else {
+      connection.stopped = services.clock.Steady();
       connection.stream->StopReading();
     }
   }
@@ -256,8 +361,10 @@ struct AgentListener::Impl {
     if (found == connections.end()) return;
     LeaveDirectory(*found->second);
     pipeline.Close(id);
+    gate.Remove(id);
     connections.erase(found);
     services.metrics.SetConnections(connections.size());
+    OpenMoreSoon();  // what it held is free for others
     FinishDrainWhenEmpty();
   }
 
@@ -292,9 +399,13 @@ struct AgentListener::Impl {
   std::map<ConnectionId, std::unique_ptr<AgentConnection>> connections;
   std::map<std::pair<RandomId, RandomId>, ConnectionId> by_boot;  // the current one of each
   std::uint64_t next_id = 1;
-  std::uint64_t in_flight_bytes = 0;
+  ReadGate gate{options.limits};
+  bool gate_was_closed = false;
+  std::optional<SteadyTime> pressed_since;
+  std::optional<Error> refusal;  // of the store, as of the last tick
   std::uint64_t in_flight_batches = 0;
-  bool some_paused = false;
+  bool opening = false;                                         // posted
+  std::shared_ptr<Impl*> self = std::make_shared<Impl*>(this);  // for what is posted
   bool draining = false;
   std::function<void()> on_drained;
   WarningThrottle throttle{10s};

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
 
 #include "collector/ingest/agent_directory.h"
 #include "collector/ingest/agent_session.h"
+#include "collector/ingest/read_gate.h"
 #include "collector/metrics/collector_metrics.h"
 #include "collector/store/store.h"
 #include "protocol/base/clock.h"
@@ -22,10 +24,18 @@ struct AgentListenerOptions {
   /// Outlives the listener; null: plain TCP. An agent that shows a certificate is held to it.
   net::TlsContext* tls = nullptr;
   std::size_t max_connections = 4096;
-  /// Bytes received and not yet durable, counted uncompressed: beyond them a connection is not
-  /// read, so that TCP slows its agent down. The total stays below what the store lets queue.
-  std::uint64_t connection_bytes = 4_MiB;
-  std::uint64_t total_bytes = 24_MiB;
+  /// What connections may make the collector hold: batches count uncompressed, with what their rows
+  /// take. Beyond it they are not read, so that TCP slows the agents down. The total stays below
+  /// what the store lets queue.
+  ReadGate::Limits limits;
+  /// When all together have held more than half of their limit for `patience`, agents are asked to
+  /// pause, each once in a `patience`.
+  std::chrono::milliseconds patience{1000};
+  std::chrono::milliseconds pause{100};
+  /// What agents are asked to wait, again and again, while the store takes nothing.
+  std::chrono::milliseconds refusal_pause{5000};
+  /// A large frame has to come whole within this when others wait for its place.
+  std::chrono::seconds large_frame_time{30};
 };
 
 /// The ingest port: connections of agents, each an AgentSession, and their way into the store.

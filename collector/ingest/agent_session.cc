@@ -282,6 +282,18 @@ Actions AgentSession::OnTick(SteadyTime now) {
   return actions;
 }
 
+Actions AgentSession::OnBackPressure(std::chrono::milliseconds pause, std::string reason,
+                                     SteadyTime now) {
+  Actions actions;
+  if (state_ != State::kStreaming || now < next_slow_down_) return actions;
+  // Again before the pause is over, so that it does not end for a moment.
+  next_slow_down_ = now + pause / 2;
+  auto delay = static_cast<std::uint32_t>(pause.count());
+  actions.push_back(
+      SendMessage(wire::FrameType::kSlowDown, wire::SlowDown{delay, std::move(reason)}));
+  return actions;
+}
+
 Actions AgentSession::OnReplaced() {
   Actions actions;
   SayGoodbye("a newer connection of this agent took over", /*retry=*/true, actions);

@@ -120,12 +120,21 @@ class AgentSession {
   Actions OnResults(const std::vector<BatchResult>& results);
   /// Call every few seconds.
   Actions OnTick(SteadyTime now);
+  /// Asks the agent to send nothing for `pause`, unless it was just asked: nothing can be stored,
+  /// or it is not read for a while.
+  Actions OnBackPressure(std::chrono::milliseconds pause, std::string reason, SteadyTime now);
+  /// The agent is not read at the moment, so its silence says nothing.
+  void OnUnread(SteadyTime now) { opened_ = heard_ = now; }
   /// A newer connection of the same boot took over.
   Actions OnReplaced();
   /// The collector stops.
   Actions OnStopping();
 
   bool closed() const { return state_ == State::kClosed; }
+  /// Held of a frame that has not come whole.
+  std::size_t buffered_bytes() const { return frames_.buffered_bytes(); }
+  /// How large that frame is; 0 until it says so.
+  std::size_t awaited_frame_bytes() const { return frames_.awaited_frame_bytes(); }
 
  private:
   enum class State { kPreface, kHello, kAdmitting, kStreaming, kClosed };
@@ -144,9 +153,10 @@ class AgentSession {
   State state_ = State::kPreface;
   std::string preface_;  // what has come of it
   wire::FrameReader frames_;
-  SteadyTime opened_;
+  SteadyTime opened_;  // or not read, the last time
   SteadyTime heard_;
   bool ping_sent_ = false;
+  SteadyTime next_slow_down_{};
   std::uint64_t first_held_ = 1;  // by the agent
   std::uint64_t expected_ = 0;    // next sequence to accept
   std::uint64_t durable_ = 0;     // all up to here are

@@ -7,15 +7,13 @@
 
 #include "collector/ingest/agent_identity.h"
 #include "collector/ingest/agent_session.h"
+#include "collector/ingest/connection_id.h"
 #include "collector/metrics/collector_metrics.h"
 #include "collector/store/store.h"
 #include "protocol/net/loop.h"
 #include "protocol/net/worker_pool.h"
 
 namespace dunlin::ingest {
-
-/// Names one agent connection for the life of the process.
-enum class ConnectionId : std::uint64_t {};
 
 /// Decodes, enriches and stores agents' batches off the loop: those of one connection one after
 /// another, in the order they came, different connections beside each other. Loop thread only.

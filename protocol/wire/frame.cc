@@ -14,8 +14,9 @@ constexpr std::size_t kTypeOffset = 4;
 constexpr std::size_t kFlagsOffset = 5;
 constexpr std::size_t kChecksumOffset = 8;
 
-/// A reader that once took a large frame in pieces gives that memory back.
-constexpr std::size_t kKeptBufferBytes = 256_KiB;
+/// A reader that once took a large frame in pieces gives that memory back: a collector has
+/// thousands of them, most of them idle.
+constexpr std::size_t kKeptBufferBytes = 16_KiB;
 
 /// The checksum covers the payload and, as its seed, the eight bytes before it.
 std::uint64_t FrameChecksum(const char* header, std::string_view payload) {
@@ -78,6 +79,11 @@ void EndFrame(std::string& out, std::size_t begin, FrameType type) {
 void FrameReader::Feed(std::string_view bytes) {
   Check(fed_.empty() || failed_, "all frames of the last bytes taken before more are offered");
   fed_ = bytes;
+}
+
+std::size_t FrameReader::awaited_frame_bytes() const {
+  if (buffered_bytes() < kFrameHeaderBytes) return 0;
+  return kFrameHeaderBytes + LoadFixed<std::uint32_t>(pending_.data() + consumed_);
 }
 
 Result<std::optional<Frame>> FrameReader::Next() {

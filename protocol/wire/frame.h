@@ -62,6 +62,8 @@ class FrameReader {
   Result<std::optional<Frame>> Next();
 
   std::size_t buffered_bytes() const { return pending_.size() - consumed_; }
+  /// How large the frame is that has not come whole; 0 until it says so.
+  std::size_t awaited_frame_bytes() const;
 
  private:
   /// Moves fed bytes to the kept ones until there are `size` of them; false when they run out.

@@ -150,6 +150,31 @@ TEST_CASE("many batches at once arrive once each, in order", "[collector]") {
   AwaitOnPage(collector, "/metrics", "dunlin_ingest_in_flight_bytes 0\n");
 }
 
+TEST_CASE("on a full disk agents are asked to wait and keep their connection", "[collector]") {
+  CollectorOptions options;
+  options.min_free_bytes = 1ULL << 60;
+  RunningCollector collector(options);
+  ScriptedAgent agent(collector.ingest(), "web");
+  CHECK(agent.welcome == "welcome next=1");
+  CHECK_THAT(agent.Next(), Contains("slow down: the disk of") && Contains("is full"));
+  // Asked again before the pause is over, without a word from the agent.
+  CHECK_THAT(agent.Next(), Contains("slow down: the disk of"));
+  http::Response page = collector.Ask("GET", "/metrics");
+  CHECK_THAT(page.body, Contains("dunlin_store_disk_full 1"));
+  CHECK_THAT(page.body, Contains("dunlin_store_read_only 1"));
+  http::Response push = collector.Ask(
+      "POST", "/loki/api/v1/push", {{"Content-Type", "application/json"}},
+      R"({"streams":[{"stream":{"service":"web"},"values":[["1795000000000000000","x"]]}]})");
+  CHECK(push.status == 429);
+  CHECK_FALSE(push.headers.Get("Retry-After").empty());
+  CHECK(collector.Lines(R"({service="web"})").empty());
+  // What is sent all the same is not stored, and the agent is told to come again.
+  agent.Send(BatchFrame(1, {"a"}, kTime));
+  std::string answer = agent.Next();
+  while (answer.starts_with("slow down")) answer = agent.Next();
+  CHECK_THAT(answer, Contains("goodbye: the disk of") && Contains("(retry)"));
+}
+
 TEST_CASE("agents' metrics are served relabelled", "[collector]") {
   RunningCollector collector;
   ScriptedAgent agent(collector.ingest(), "web");

@@ -45,10 +45,44 @@ TEST_CASE("the metrics of all agents make one page", "[ingest][directory]") {
                             "deployment=\"v1\",exported_host=\"own\",host=\"node\","
                             "output=\"stdout\",project=\"shop\",service=\"web\"} 3\n"));
   CHECK_THAT(page, Contains("service=\"db\"} 4\n"));
-  CHECK_THAT(page, Contains("dunlin_collector_agent_connected{container=\"web-1\",deployment=\"v1\","
-                            "host=\"node\",project=\"shop\",service=\"web\"} 1\n"));
+  CHECK_THAT(page,
+             Contains("dunlin_collector_agent_connected{container=\"web-1\",deployment=\"v1\","
+                      "host=\"node\",project=\"shop\",service=\"web\"} 1\n"));
   CHECK_THAT(page, Contains("dunlin_collector_agent_connected{container=\"db-1\",deployment=\"v1\","
                             "host=\"node\",project=\"shop\",service=\"db\"} 0\n"));
+}
+
+TEST_CASE("the metrics of all agents together are bounded", "[ingest][directory]") {
+  AgentDirectory::Options options;
+  options.max_metrics_bytes = 3000;
+  AgentDirectory directory(options);
+  for (std::uint8_t id = 1; id <= 100; ++id) {
+    AgentIdentity identity = Identity("web" + std::to_string(id), id);
+    directory.Connected(identity, kStart);
+    directory.KeepMetrics(identity.agent, Metrics(id), kStart);
+  }
+  auto shown = [&] {
+    std::string page = directory.Exposition(kStart);
+    std::size_t count = 0;
+    std::string_view name = "dunlin_agent_lines_captured_total{";
+    for (std::size_t at = page.find(name); at != std::string::npos; at = page.find(name, at + 1)) {
+      ++count;
+    }
+    return count;
+  };
+  std::size_t most = shown();
+  CHECK(most > 1);
+  CHECK(most < 20);
+  // Whoever has a place keeps it with new values, and leaves it to others at its end.
+  AgentIdentity first = Identity("web1", 1);
+  directory.KeepMetrics(first.agent, Metrics(7), kStart);
+  CHECK(shown() == most);
+  directory.Disconnected(first.agent, first.boot, kStart - 10min);
+  AgentIdentity last = Identity("web100", 100);
+  directory.Connected(last, kStart);
+  directory.KeepMetrics(last.agent, Metrics(9), kStart);
+  CHECK(shown() == most);
+  CHECK(directory.Exposition(kStart).find("} 9\n") != std::string::npos);
 }
 
 TEST_CASE("an agent that is gone leaves the page, then the directory", "[ingest][directory]") {

@@ -52,6 +52,10 @@ class Conversation {
     now_ += time;
     return WordsOf(session_.OnTick(now_));
   }
+  Words Press(std::chrono::milliseconds pause) {
+    return WordsOf(session_.OnBackPressure(pause, "busy", now_));
+  }
+  void Unread() { session_.OnUnread(now_); }
   AgentSession& session() { return session_; }
 
   /// Past the welcome, with `next` as the first batch to come.
@@ -113,6 +117,30 @@ TEST_CASE("an ack never covers a batch that is not durable", "[ingest][session]"
   CHECK(agent.Result({Durable(3)}).empty());
   CHECK(agent.Result({Durable(1)}) == Words{"ack 1"});
   CHECK(agent.Result({Durable(2)}) == Words{"ack 3"});
+}
+
+TEST_CASE("an agent is asked to pause, and asked again before the pause is over",
+          "[ingest][session]") {
+  Conversation agent;
+  CHECK(agent.Press(1000ms).empty());  // nobody is there yet
+  agent.Open();
+  CHECK(agent.Press(1000ms) == Words{"slow down: busy"});
+  CHECK(agent.Press(1000ms).empty());
+  CHECK(agent.Wait(1s).empty());
+  CHECK(agent.Press(1000ms) == Words{"slow down: busy"});
+  // It is a request: what comes all the same is taken.
+  CHECK(agent.Send(BatchFrame(1, {"a"})) == Words{"store 1"});
+  CHECK(agent.Result({Durable(1)}) == Words{"ack 1"});
+}
+
+TEST_CASE("an agent that is not read is not taken for gone", "[ingest][session]") {
+  Conversation agent;
+  agent.Open();
+  for (int i = 0; i < 100; ++i) {
+    agent.Unread();
+    CHECK(agent.Wait(2s).empty());
+  }
+  CHECK(agent.Wait(30s).size() == 1);  // read again, its silence counts
 }
 
 TEST_CASE("bytes may arrive one by one", "[ingest][session]") {

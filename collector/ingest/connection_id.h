@@ -1,0 +1,10 @@
+#pragma once
+
+#include <cstdint>
+
+namespace dunlin::ingest {
+
+/// Names one agent connection for the life of the process.
+enum class ConnectionId : std::uint64_t {};
+
+}  // namespace dunlin::ingest

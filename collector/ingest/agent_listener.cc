@@ -4,12 +4,13 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "collector/ingest/agent_connection.h"
 #include "collector/ingest/batch_pipeline.h"
+#include "collector/ingest/gated_reading.h"
 #include "collector/ingest/warning_throttle.h"
 #include "protocol/base/log.h"
 #include "protocol/net/connection.h"
@@ -31,24 +32,6 @@ constexpr std::size_t kMaxUnsentBytes = 64_KiB;
 std::uint64_t MemoryOf(const ReceivedBatch& batch) {
   return batch.memory_bytes + std::min(batch.entries, batch.memory_bytes) * sizeof(store::Row);
 }
-
-/// One connection of the port.
-struct AgentConnection {
-  AgentConnection(ConnectionId the_id, std::unique_ptr<net::Connection> a_stream,
-                  const SessionOptions& options, SteadyTime now)
-      : id(the_id), stream(std::move(a_stream)), session(options, now), stopped(now) {}
-
-  ConnectionId id;
-  std::unique_ptr<net::Connection> stream;
-  AgentSession session;
-  std::optional<AgentIdentity> identity;  // once admitted
-  bool reading = false;
-  bool closing = false;
-  bool heard = false;        // anything at all
-  SteadyTime frame_began{};  // the one that has not come whole
-  SteadyTime stopped;        // reading, the last time; or not begun yet
-  SteadyTime asked_to_pause{};
-};
 
 }  // namespace
 
@@ -80,7 +63,6 @@ struct AgentListener::Impl {
       return;
     }
     ConnectionId id{next_id++};
-    gate.Add(id);
     auto connection = std::make_unique<AgentConnection>(id, std::move(stream), options.session,
                                                         services.clock.Steady());
     connection->stream->on_data = [this, id](std::string_view bytes) { OnBytes(id, bytes); };
@@ -88,7 +70,7 @@ struct AgentListener::Impl {
     AgentConnection& added = *connection;
     connections.emplace(id, std::move(connection));
     services.metrics.SetConnections(connections.size());
-    UpdateReading(added);
+    reading.Add(added);
   }
 
   AgentConnection* Find(ConnectionId id) {
@@ -106,23 +88,14 @@ struct AgentListener::Impl {
     }
     SteadyTime now = services.clock.Steady();
     Perform(id, connection->session.OnBytes(bytes, now));
-    NotePartialFrame(id, bytes.size());
-    FollowGate();
+    if (AgentConnection* left = Find(id)) reading.NoteBytes(*left, bytes.size());
+    reading.Follow();
     connection = Find(id);
-    bool pressed = pressed_since && now - *pressed_since >= options.patience;
-    if (connection != nullptr && pressed && now - connection->asked_to_pause >= options.patience) {
+    auto pressed = reading.pressed_since();
+    if (connection != nullptr && pressed && now - *pressed >= options.patience &&
+        now - connection->asked_to_pause >= options.patience) {
       AskToPause(*connection, options.pause, "the collector is busy");
     }
-  }
-
-  void NotePartialFrame(ConnectionId id, std::size_t came) {
-    AgentConnection* connection = Find(id);
-    if (connection == nullptr) return;
-    const AgentSession& session = connection->session;
-    // Something came whole, or nothing was there: what is there now has just begun.
-    if (session.buffered_bytes() <= came) connection->frame_began = services.clock.Steady();
-    gate.SetPartialFrame(id, session.buffered_bytes(), session.awaited_frame_bytes());
-    UpdateReading(*connection);
   }
 
   void AskToPause(AgentConnection& connection, std::chrono::milliseconds pause,
@@ -167,19 +140,16 @@ struct AgentListener::Impl {
       Perform(id, connection->session.OnTick(now));
     }
     EndSlowFrames(now);
-    services.metrics.SetUnread(gate.unread());
-    FollowGate();
+    reading.CountUnread();
+    reading.Follow();
   }
 
   /// Whoever dawdles over a large frame while others wait for its place loses the connection.
   void EndSlowFrames(SteadyTime now) {
-    for (ConnectionId id : gate.ContestedPlaces()) {
-      AgentConnection* connection = Find(id);
-      if (connection == nullptr || !connection->reading) continue;
-      if (now - connection->frame_began < options.large_frame_time) continue;
+    for (ConnectionId id : reading.Dawdlers(options.large_frame_time)) {
       services.metrics.CountRefused(collector::RefuseReason::kProtocol);
       if (auto held_back = throttle.Allow(now)) {
-        log::Warn("agent_refused", {{"peer", connection->stream->peer()},
+        log::Warn("agent_refused", {{"peer", Find(id)->stream->peer()},
                                     {"reason", "a frame did not end in time"},
                                     {"held_back", *held_back}});
       }
@@ -200,7 +170,7 @@ struct AgentListener::Impl {
       Remove(id);
       return;
     }
-    UpdateReading(*connection);
+    reading.Update(*connection);
   }
 
   void Do(AgentConnection& connection, action::Send& send) {
@@ -236,7 +206,7 @@ struct AgentListener::Impl {
 
   void Do(AgentConnection& connection, action::StoreBatch& store) {
     store.batch.memory_bytes = MemoryOf(store.batch);
-    gate.Charge(connection.id, store.batch.memory_bytes);
+    reading.Charge(connection, store.batch.memory_bytes);
     ++in_flight_batches;
     pipeline.Submit(connection.id, std::move(store.batch));
   }
@@ -265,7 +235,7 @@ struct AgentListener::Impl {
   void OnFinished(std::vector<BatchPipeline::Finished> finished) {
     std::map<ConnectionId, std::vector<BatchResult>> by_connection;
     for (BatchPipeline::Finished& one : finished) {
-      gate.Release(one.connection, one.memory_bytes);
+      reading.Release(one.connection, one.memory_bytes);
       --in_flight_batches;
       if (Find(one.connection) != nullptr) {
         by_connection[one.connection].push_back(std::move(one.result));
@@ -277,7 +247,7 @@ struct AgentListener::Impl {
         Perform(id, connection->session.OnResults(results));
       }
     }
-    FollowGate();
+    reading.Follow();
     if (draining && in_flight_batches == 0) CloseAll();
   }
 
@@ -289,60 +259,6 @@ struct AgentListener::Impl {
         log::Warn("batch_not_stored", {{"reason", result.reason}, {"held_back", *held_back}});
       }
       return;
-    }
-  }
-
-  /// Brings what is read in line with the gate.
-  void FollowGate() {
-    if (gate.closed() != gate_was_closed) {
-      gate_was_closed = gate.closed();
-      // All at once: what is in the kernel's buffers of thousands would pass every limit.
-      if (gate_was_closed) {
-        for (const auto& [id, connection] : connections) UpdateReading(*connection);
-      }
-    }
-    if (!gate.pressed()) {
-      pressed_since.reset();
-    } else if (!pressed_since) {
-      pressed_since = services.clock.Steady();
-    }
-    services.metrics.SetInFlightBytes(gate.charged_bytes());
-    services.metrics.SetPartialFrameBytes(gate.partial_bytes());
-    OpenSome();
-  }
-
-  /// Connections that wait begin to read a few per turn of the loop, so that the first of them show
-  /// what they send before the next ones do.
-  void OpenSome() {
-    std::vector<ConnectionId> opened = gate.Open();
-    for (ConnectionId id : opened) {
-      if (AgentConnection* connection = Find(id)) UpdateReading(*connection);
-    }
-    if (!opened.empty()) OpenMoreSoon();
-  }
-
-  void OpenMoreSoon() {
-    if (opening) return;
-    opening = true;
-    services.loop.Post([weak = std::weak_ptr<Impl*>(self)] {
-      auto impl = weak.lock();
-      if (!impl) return;
-      (*impl)->opening = false;
-      (*impl)->FollowGate();
-    });
-  }
-
-  void UpdateReading(AgentConnection& connection) {
-    bool read = gate.MayRead(connection.id) && !draining && !connection.closing;
-    if (read == connection.reading) return;
-    connection.reading = read;
-    if (read) {
-      // The time it was not read is not its own.
-      connection.frame_began += services.clock.Steady() - connection.stopped;
-      connection.stream->StartReading();
-    } else {
-      connection.stopped = services.clock.Steady();
-      connection.stream->StopReading();
     }
   }
 
@@ -361,10 +277,9 @@ struct AgentListener::Impl {
     if (found == connections.end()) return;
     LeaveDirectory(*found->second);
     pipeline.Close(id);
-    gate.Remove(id);
     connections.erase(found);
+    reading.Remove(id);
     services.metrics.SetConnections(connections.size());
-    OpenMoreSoon();  // what it held is free for others
     FinishDrainWhenEmpty();
   }
 
@@ -372,7 +287,7 @@ struct AgentListener::Impl {
     draining = true;
     on_drained = std::move(done);
     listener.reset();
-    for (const auto& [id, connection] : connections) UpdateReading(*connection);
+    reading.StopAll();
     if (in_flight_batches == 0) CloseAll();
   }
 
@@ -396,16 +311,13 @@ struct AgentListener::Impl {
   BatchPipeline pipeline;
   net::Timer tick;
   std::unique_ptr<net::Listener> listener;
-  std::map<ConnectionId, std::unique_ptr<AgentConnection>> connections;
+  AgentConnections connections;
+  GatedReading reading{options.limits, connections, services.loop, services.metrics,
+                       services.clock};
   std::map<std::pair<RandomId, RandomId>, ConnectionId> by_boot;  // the current one of each
   std::uint64_t next_id = 1;
-  ReadGate gate{options.limits};
-  bool gate_was_closed = false;
-  std::optional<SteadyTime> pressed_since;
   std::optional<Error> refusal;  // of the store, as of the last tick
   std::uint64_t in_flight_batches = 0;
-  bool opening = false;                                         // posted
-  std::shared_ptr<Impl*> self = std::make_shared<Impl*>(this);  // for what is posted
   bool draining = false;
   std::function<void()> on_drained;
   WarningThrottle throttle{10s};

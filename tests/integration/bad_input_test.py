@@ -161,7 +161,9 @@ class FullDiskTest(harness.IntegrationTest):
         harness.wait_until(lambda: collector_refuses(collector), "a push is refused", 30, 0.2)
         waiting = self.agent(["sh", "-c", "echo during; exec sleep 60"], collector.ingest, service="during",
                              flags=["--batch-age", "100ms"])
-        waiting.wait_metrics(lambda m: m["dunlin_agent_batches_sent_total"] > 0, "the batch is sent")
+        waiting.wait_metrics(lambda m: m["dunlin_agent_rate_limited_total"] > 0 and m["dunlin_agent_lines_queued"] == 1,
+                             "the agent is asked to wait with its line")
+        self.assertEqual(waiting.metrics()["dunlin_agent_connected"], 1)
         self.assertEqual(collector.text('{service="before"}'), b"before\n")
         self.assertEqual(collector.text('{service="during"}'), b"")
         self.assertEqual(waiting.metrics()["dunlin_agent_lines_queued"], 1)

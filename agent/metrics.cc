@@ -150,10 +150,10 @@ void AddTlsFailures(Families& out, const Snapshot& s) {
                    "Handshakes that failed, by connection and kind.");
   for (const auto& [connection, failures] :
        {std::pair("control", s.control_tls_failures), {"collector", s.collector_tls_failures}}) {
-    for (std::size_t i = 0; failures && i < net::kTlsFailures; ++i) {
+    for (std::size_t i = 0; failures && i < kTlsFailures; ++i) {
       out.Sample((*failures)[i],
                  {{"connection", connection},
-                  {"kind", std::string(net::TlsFailureName(static_cast<net::TlsFailure>(i)))}});
+                  {"kind", std::string(TlsFailureName(static_cast<TlsFailure>(i)))}});
     }
   }
 }

@@ -82,9 +82,9 @@ struct Snapshot {
 
   bool listening = false;
   std::optional<Histogram> loop_lag;
-  /// Handshakes that failed, by net::TlsFailure; nothing where there is no TLS.
-  std::optional<std::array<std::uint64_t, net::kTlsFailures>> control_tls_failures;
-  std::optional<std::array<std::uint64_t, net::kTlsFailures>> collector_tls_failures;
+  /// Handshakes that failed, by TlsFailure; nothing where there is no TLS.
+  std::optional<std::array<std::uint64_t, kTlsFailures>> control_tls_failures;
+  std::optional<std::array<std::uint64_t, kTlsFailures>> collector_tls_failures;
   LogTime agent_started_at{};
 };
 

@@ -51,6 +51,8 @@ void WriteLastError(JsonWriter& json, const shipper::SenderStatistics& sender) {
   if (sender.last_error.empty() || !sender.last_error_kind) return json.Null();
   json.BeginObject();
   json.Field("kind", shipper::SendErrorKindName(*sender.last_error_kind));
+  json.Key("tls_failure");
+  sender.last_tls_failure ? json.String(TlsFailureName(*sender.last_tls_failure)) : json.Null();
   json.Field("message", sender.last_error);
   WriteTime(json, "at", sender.last_error_at);
   json.EndObject();

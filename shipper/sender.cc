@@ -146,6 +146,7 @@ void Sender::OnConnectDone(Result<std::unique_ptr<net::Connection>> connection) 
   if (!connection) {
     held_back_ = false;
     const Error& error = connection.error();
+    statistics_.last_tls_failure = connector_->tls_failure();
     Fail(KindOfConnectError(*connector_, error.code()), error.message(), retry_.AfterFailure());
     return;
   }
@@ -345,6 +346,7 @@ void Sender::EndLink(SendErrorKind kind, const std::string& reason) {
   const bool paused = session.paused_until() > now;
   if (paused) not_before_[collector_] = *session.paused_until();
   held_back_ = session.held_back();
+  statistics_.last_tls_failure.reset();
   CloseLink();
   RetryPolicy::Attempt next;
   if (kind == SendErrorKind::kRefused) {

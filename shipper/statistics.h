@@ -7,6 +7,7 @@
 
 #include "protocol/base/clock.h"
 #include "protocol/base/histogram.h"
+#include "protocol/base/tls_failure.h"
 #include "shipper/send_error.h"
 
 namespace dunlin::shipper {
@@ -39,6 +40,8 @@ struct SenderStatistics {
   std::string last_error{};  // empty while connected
   /// Of the latest error, while connected, too.
   std::optional<SendErrorKind> last_error_kind{};
+  /// What was wrong, when that is kTls.
+  std::optional<TlsFailure> last_tls_failure{};
   std::optional<LogTime> last_error_at{};
 };
 

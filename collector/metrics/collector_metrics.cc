@@ -293,7 +293,7 @@ void AddTlsMetrics(metrics::Registry& registry, const net::TlsContext& ingest,
     for (const auto& [port, context] : {std::pair("ingest", &ingest), {"http", &http}}) {
       const auto failures = context->failures();
       for (std::size_t i = 0; i < failures.size(); ++i) {
-        std::string kind(net::TlsFailureName(static_cast<net::TlsFailure>(i)));
+        std::string kind(TlsFailureName(static_cast<TlsFailure>(i)));
         out.Counter("dunlin_tls_failures_total", "Handshakes that failed, by port and kind.",
                     AsDouble(failures[i]), {{"port", port}, {"kind", std::move(kind)}});
       }

@@ -107,7 +107,8 @@ Result<AgentView> ParseAgentView(std::string_view body) {
     view.pause = {NumberOf(*pause, "seconds").value_or(0), TextOf(*pause, "reason")};
   }
   if (auto error = ObjectOf(*delivery, "last_error")) {
-    view.last_error = {TextOf(*error, "kind"), TextOf(*error, "message")};
+    view.last_error = {TextOf(*error, "kind"), TextOf(*error, "message"),
+                       ParseTlsFailure(TextOf(*error, "tls_failure"))};
   }
   return view;
 }

@@ -10,6 +10,7 @@
 
 #include "protocol/base/clock.h"
 #include "protocol/base/result.h"
+#include "protocol/base/tls_failure.h"
 
 namespace dunlin::cli {
 
@@ -23,6 +24,7 @@ struct AgentView {
   struct LastError {
     std::string kind;
     std::string message;
+    std::optional<TlsFailure> tls_failure = std::nullopt;  // where the kind is "tls"
   };
 
   std::string name;  // project/service/container

@@ -25,22 +25,38 @@ bool Says(std::string_view text, std::string_view word) {
   return ToLowerAscii(text).find(word) != std::string::npos;
 }
 
-std::string TlsCure(std::string_view message) {
-  if (Says(message, "expired")) {
-    return "dunlin cert renew makes a new certificate in its place, which is used from the next "
-           "connection on. If it is not old, a clock is wrong.";
+std::string_view TlsCure(const std::optional<TlsFailure>& failure) {
+  constexpr std::string_view kBothOrNeither =
+      "Both ends speak TLS, or neither: --tls-ca of the agent goes with --tls-cert of the "
+      "collector. The logs of both say how far they came.";
+  if (!failure) return kBothOrNeither;
+  switch (*failure) {
+    case TlsFailure::kUntrusted:
+      return "--tls-ca of the agent has to be the CA that has signed the collector's --tls-cert.";
+    case TlsFailure::kExpired:
+      return "dunlin cert renew makes a new certificate in its place, which is used from the next "
+             "connection on. If it is not old, a clock is wrong.";
+    case TlsFailure::kWrongName:
+      return "The collector's certificate needs the name or address in the agent's --collector: "
+             "dunlin cert issue collector NAME --host HOST --force.";
+    case TlsFailure::kWrongRole:
+      return "--tls-cert of the collector has to be a collector's: dunlin cert issue collector "
+             "NAME --host HOST makes one.";
+    case TlsFailure::kUnsuitable:
+    case TlsFailure::kNoCertificate:
+      return "The collector's certificate does not do for a TLS server of dunlin; one of dunlin "
+             "cert issue collector NAME --host HOST does.";
+    case TlsFailure::kRefused:
+      return "The collector does not like the agent's certificate: --tls-cert of the agent has to "
+             "be one with the role agent, not expired, that its --tls-client-ca has signed. Its "
+             "metric dunlin_tls_failures_total{port=\"ingest\"} says what is wrong with it.";
+    case TlsFailure::kTimeout:
+    case TlsFailure::kLost:
+    case TlsFailure::kNotTls:
+    case TlsFailure::kProtocol:
+      return kBothOrNeither;
   }
-  if (Says(message, "name")) {
-    return "The collector's certificate needs the name or address in the agent's --collector: "
-           "dunlin "
-           "cert issue collector NAME --host HOST --force.";
-  }
-  if (Says(message, "sign") || Says(message, "unknown ca") || Says(message, "trust")) {
-    return "--tls-ca of the agent and --tls-client-ca of the collector have to be the CA that has "
-           "signed the other's certificate.";
-  }
-  return "Both ends speak TLS, or neither: --tls-ca of the agent goes with --tls-cert of the "
-         "collector. The logs of both name the certificate.";
+  return kBothOrNeither;
 }
 
 /// What to do about an agent that is not connected, by the kind of its last error.
@@ -52,7 +68,7 @@ std::string ConnectionCure(const AgentView::LastError& error) {
     return "Is dunlin-collector running there, and may the agent's machine reach its --ingest "
            "address?";
   }
-  if (error.kind == "tls") return TlsCure(error.message);
+  if (error.kind == "tls") return std::string(TlsCure(error.tls_failure));
   if (error.kind == "refused") {
     return Says(error.message, "token") ? std::string(kTokenCure)
                                         : "The collector does not take this agent; see the reason.";

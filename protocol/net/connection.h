@@ -9,13 +9,13 @@
 
 #include "protocol/base/peer_identity.h"
 #include "protocol/base/result.h"
+#include "protocol/base/tls_failure.h"
 #include "protocol/net/address.h"
 #include "protocol/net/loop.h"
 
 namespace dunlin::net {
 
 class TlsContext;
-enum class TlsFailure;
 
 /// A connected byte stream: TCP, or TLS over it. Loop thread only.
 ///

@@ -120,34 +120,6 @@ int VerificationOf(ClientCertificates clients) {
 
 }  // namespace
 
-std::string_view TlsFailureName(TlsFailure failure) {
-  switch (failure) {
-    case TlsFailure::kUntrusted:
-      return "untrusted";
-    case TlsFailure::kExpired:
-      return "expired";
-    case TlsFailure::kWrongName:
-      return "wrong_name";
-    case TlsFailure::kWrongRole:
-      return "wrong_role";
-    case TlsFailure::kUnsuitable:
-      return "unsuitable";
-    case TlsFailure::kNoCertificate:
-      return "no_certificate";
-    case TlsFailure::kRefused:
-      return "refused";
-    case TlsFailure::kNotTls:
-      return "not_tls";
-    case TlsFailure::kTimeout:
-      return "timeout";
-    case TlsFailure::kLost:
-      return "lost";
-    case TlsFailure::kProtocol:
-      return "protocol";
-  }
-  return "unknown";
-}
-
 /// What tells one content of the files from another without reading them: a file that is replaced
 /// is another one, a file that is written to is newer.
 struct TlsContext::Stamp {

@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
 
 #include "protocol/base/result.h"
+#include "protocol/base/tls_failure.h"
 #include "protocol/net/handshake_places.h"
 
 namespace dunlin::net {
@@ -26,25 +26,6 @@ struct TlsFiles {
 /// What a server does about certificates of its clients. A certificate that is shown and not good
 /// ends the handshake, except where none is asked for.
 enum class ClientCertificates { kIgnored, kOptional, kRequired };
-
-/// Why there was no TLS connection.
-enum class TlsFailure {
-  kUntrusted,      // the peer's certificate is not signed by our CA
-  kExpired,        // or not yet valid
-  kWrongName,      // it is good, and somebody else's
-  kWrongRole,      // it is good, and not for what is done here
-  kUnsuitable,     // its key, hash or purpose is not acceptable
-  kNoCertificate,  // the peer showed none
-  kRefused,        // the peer ended the handshake: most likely it does not like ours
-  kNotTls,         // the peer speaks something else
-  kTimeout,
-  kLost,      // the connection went in the middle of the handshake
-  kProtocol,  // no common version or cipher, or a malformed message
-};
-inline constexpr std::size_t kTlsFailures = 11;
-
-/// "untrusted", "wrong_name": labels of metrics.
-std::string_view TlsFailureName(TlsFailure failure);
 
 /// Keys, certificates and rules of one listener, or of the connections to one kind of server. TLS
 /// 1.2 with ECDHE, ECDSA and AEAD ciphers only: with it both ends know each other's verdict before

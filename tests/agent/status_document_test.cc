@@ -102,12 +102,20 @@ TEST_CASE("the status says why lines are not moving", "[agent][status]") {
     s.sender.last_error_at = s.since;
     CHECK_THAT(
         StatusDocument(s),
-        Contains(R"("queue_bytes":100,"queue_limit_bytes":4096,"reading_held":false,)"
-                 R"("oldest_unsent_seconds":2.5,"collector_configured":true,)"
-                 R"("connected":false,"collector":null,"connected_since":null,)"
-                 R"("last_acknowledged_at":null,"pause":null,"last_error":{"kind":"connect",)"
-                 R"("message":"cannot connect to 10.0.0.1:18889: connection refused",)"
-                 R"("at":"2026-01-01T00:00:00.000000000Z"}})"));
+        Contains(
+            R"("queue_bytes":100,"queue_limit_bytes":4096,"reading_held":false,)"
+            R"("oldest_unsent_seconds":2.5,"collector_configured":true,)"
+            R"("connected":false,"collector":null,"connected_since":null,)"
+            R"("last_acknowledged_at":null,"pause":null,"last_error":{"kind":"connect",)"
+            R"("tls_failure":null,"message":"cannot connect to 10.0.0.1:18889: connection refused",)"
+            R"("at":"2026-01-01T00:00:00.000000000Z"}})"));
+  }
+  SECTION("no TLS") {
+    s.sender.last_error = "no TLS with 10.0.0.1:18889: its certificate (logs) is not for 10.0.0.1";
+    s.sender.last_error_kind = shipper::SendErrorKind::kTls;
+    s.sender.last_tls_failure = TlsFailure::kWrongName;
+    CHECK_THAT(StatusDocument(s),
+               Contains(R"("last_error":{"kind":"tls","tls_failure":"wrong_name","message":)"));
   }
   SECTION("a pause") {
     s.collector_connected = true;

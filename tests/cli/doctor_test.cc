@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -85,10 +86,7 @@ TEST_CASE("doctor tells why an agent is not connected, and the cure", "[cli][doc
   auto [kind, message, cure] = GENERATE(table<std::string, std::string, std::string>(
       {{"dns", "no such name", "Is the name in the agent's --collector right?"},
        {"connect", "connection refused", "Is dunlin-collector running there"},
-       {"tls", "the certificate has expired", "dunlin cert renew"},
-       {"tls", "the certificate is for another name", "--host HOST"},
-       {"tls", "not signed by our CA", "--tls-ca"},
-       {"tls", "the peer does not speak TLS", "Both ends speak TLS, or neither"},
+       {"tls", "an expired name was not signed", "Both ends speak TLS, or neither"},
        {"refused", "the token is not this collector's", "--token-file"},
        {"refused", "unknown version", "see the reason"},
        {"timeout", "no welcome", "network"},
@@ -103,6 +101,35 @@ TEST_CASE("doctor tells why an agent is not connected, and the cure", "[cli][doc
   CHECK(findings[0].code == "not_connected_" + kind);
   CHECK_THAT(findings[0].message, HasText(message));
   CHECK_THAT(findings[0].cure, HasText(cure));
+}
+
+TEST_CASE("doctor knows what to do about TLS by what was wrong, whatever the words",
+          "[cli][doctor]") {
+  auto [name, cure] = GENERATE(table<std::string, std::string>(
+      {{"untrusted", "has to be the CA that has signed the collector's --tls-cert"},
+       {"expired", "dunlin cert renew"},
+       {"wrong_name", "--host HOST --force"},
+       {"wrong_role", "has to be a collector's"},
+       {"unsuitable", "cert issue collector"},
+       {"no_certificate", "cert issue collector"},
+       {"refused", "--tls-cert of the agent has to be one with the role agent"},
+       {"not_tls", "Both ends speak TLS, or neither"},
+       {"timeout", "Both ends speak TLS, or neither"},
+       {"lost", "Both ends speak TLS, or neither"},
+       {"protocol", "Both ends speak TLS, or neither"},
+       {"of_a_later_version", "Both ends speak TLS, or neither"}}));
+  CAPTURE(name);
+  std::string status(kStatus);
+  status.replace(status.find(R"("connected":true)"), 16, R"("connected":false)");
+  status.replace(status.find(R"("last_error":null)"), 17,
+                 R"("last_error":{"kind":"tls","tls_failure":")" + name +
+                     R"(","message":"no TLS with 10.0.0.1:18889"})");
+  auto agent = ParseAgentView(status);
+  REQUIRE(agent);
+  const auto findings = Diagnose(With(*agent));
+  const auto found = std::ranges::find(findings, "not_connected_tls", &Finding::code);
+  REQUIRE(found != findings.end());
+  CHECK_THAT(found->cure, HasText(cure));
 }
 
 TEST_CASE("doctor tells what holds an agent's lines", "[cli][doctor]") {

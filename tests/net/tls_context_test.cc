@@ -1,7 +1,6 @@
 // What a TLS context says about its files.
 #include "protocol/net/tls_context.h"
 
-#include <set>
 #include <string>
 
 #include "tests/support/catch.h"
@@ -79,15 +78,6 @@ TEST_CASE("what a context lacks is refused", "[net][tls]") {
     files.certificate.clear();
     CHECK_FALSE(TlsContext::ForClient(files));
   }
-}
-
-TEST_CASE("every failure of a handshake has a name of its own", "[net][tls]") {
-  std::set<std::string_view> names;
-  for (std::size_t i = 0; i < kTlsFailures; ++i) {
-    names.insert(TlsFailureName(static_cast<TlsFailure>(i)));
-  }
-  CHECK(names.size() == kTlsFailures);
-  CHECK(names.count("unknown") == 0);
 }
 
 }  // namespace

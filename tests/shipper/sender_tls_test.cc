@@ -62,7 +62,7 @@ struct SecurePair : Secrets, Pair {
     Make({collector.address()});
   }
 
-  std::uint64_t Failures(net::TlsFailure failure) const {
+  std::uint64_t Failures(TlsFailure failure) const {
     return agent_tls->failures()[static_cast<std::size_t>(failure)];
   }
   bool LastErrorHas(std::string_view text) const {
@@ -87,36 +87,36 @@ TEST_CASE("batches reach the collector over TLS, by address and by name",
 TEST_CASE("a collector whose certificate is not good gets no byte, until its files are fixed",
           "[shipper][sender][tls]") {
   SecurePair pair;
-  auto failure = net::TlsFailure::kProtocol;
+  auto failure = TlsFailure::kProtocol;
   std::string why;
   CertificateRequest bad = SecurePair::Collector();
   SECTION("another CA") {
     pair.collector_files.WriteCertificate(pair.other_authority.Issue(bad));
-    failure = net::TlsFailure::kUntrusted;
+    failure = TlsFailure::kUntrusted;
     why = "(logs) is not signed by our CA";
   }
   SECTION("another address") {
     bad.ip_addresses = {"127.0.0.2"};
     pair.collector_files.WriteCertificate(pair.authority.Issue(bad));
-    failure = net::TlsFailure::kWrongName;
+    failure = TlsFailure::kWrongName;
     why = "(logs) is not for 127.0.0.1";
   }
   SECTION("expired") {
     bad.not_after = "20210101000000";
     pair.collector_files.WriteCertificate(pair.authority.Issue(bad));
-    failure = net::TlsFailure::kExpired;
+    failure = TlsFailure::kExpired;
     why = "(logs) has expired or is not valid yet";
   }
   SECTION("not valid yet") {
     bad.not_before = "20980101000000";
     pair.collector_files.WriteCertificate(pair.authority.Issue(bad));
-    failure = net::TlsFailure::kExpired;
+    failure = TlsFailure::kExpired;
     why = "(logs) has expired or is not valid yet";
   }
   SECTION("another role") {
     bad.organizational_units = {"agent", "controller"};
     pair.collector_files.WriteCertificate(pair.authority.Issue(bad));
-    failure = net::TlsFailure::kWrongRole;
+    failure = TlsFailure::kWrongRole;
     why = "(logs) has no organizational unit \"collector\"";
   }
   pair.Start();
@@ -125,6 +125,7 @@ TEST_CASE("a collector whose certificate is not good gets no byte, until its fil
   CHECK(pair.Failures(failure) >= 3);
   CHECK(pair.AllErrors() == pair.Errors(SendErrorKind::kTls));
   CHECK(pair.LastErrorHas(why));
+  CHECK(pair.sender->statistics().last_tls_failure == failure);
   CHECK(pair.collector.received_bytes == 0);
   CHECK(pair.queue->lines() == 9);
 
@@ -139,27 +140,28 @@ TEST_CASE("a sender whose certificate is not good sends no byte, until its files
           "[shipper][sender][tls]") {
   SecurePair pair;
   CertificateRequest bad{.common_name = "web", .organizational_units = {"agent"}};
-  auto failure = net::TlsFailure::kProtocol;
+  auto failure = TlsFailure::kProtocol;
   SECTION("another CA") {
     pair.agent_files.WriteCertificate(pair.other_authority.Issue(bad));
-    failure = net::TlsFailure::kUntrusted;
+    failure = TlsFailure::kUntrusted;
   }
   SECTION("expired") {
     bad.not_after = "20210101000000";
     pair.agent_files.WriteCertificate(pair.authority.Issue(bad));
-    failure = net::TlsFailure::kExpired;
+    failure = TlsFailure::kExpired;
   }
   SECTION("another role") {
     bad.organizational_units = {"collector"};
     pair.agent_files.WriteCertificate(pair.authority.Issue(bad));
-    failure = net::TlsFailure::kWrongRole;
+    failure = TlsFailure::kWrongRole;
   }
   pair.Start();
   pair.Push(3);
   pair.Run([&] { return pair.Errors(SendErrorKind::kTls) >= 3; });
-  CHECK(pair.Failures(net::TlsFailure::kRefused) >= 3);
+  CHECK(pair.Failures(TlsFailure::kRefused) >= 3);
   CHECK(pair.collector_tls->failures()[static_cast<std::size_t>(failure)] >= 2);
   CHECK(pair.LastErrorHas("it refused"));
+  CHECK(pair.sender->statistics().last_tls_failure == TlsFailure::kRefused);
   CHECK(pair.collector.received_bytes == 0);
 
   pair.agent_files.WriteCertificate(
@@ -175,7 +177,7 @@ TEST_CASE("a sender without a certificate is refused where one is asked for",
   pair.Start();
   pair.Push(1);
   pair.Run([&] { return pair.Errors(SendErrorKind::kTls) >= 1; });
-  CHECK(pair.Failures(net::TlsFailure::kRefused) >= 1);
+  CHECK(pair.Failures(TlsFailure::kRefused) >= 1);
   CHECK(pair.collector.received_bytes == 0);
 }
 
@@ -185,12 +187,12 @@ TEST_CASE("a sender that trusts another CA sends no byte, until its CA file is c
   pair.agent_files.WriteAuthority(pair.other_authority);
   pair.Start();
   pair.Push(1);
-  pair.Run([&] { return pair.Failures(net::TlsFailure::kUntrusted) >= 1; });
+  pair.Run([&] { return pair.Failures(TlsFailure::kUntrusted) >= 1; });
   CHECK(pair.collector.received_bytes == 0);
   // Half written, it is no CA at all: what was in use stays.
   pair.agent_files.Write("ca.pem", pair.authority.certificate().substr(0, 100));
-  const auto before = pair.Failures(net::TlsFailure::kUntrusted);
-  pair.Run([&] { return pair.Failures(net::TlsFailure::kUntrusted) > before; });
+  const auto before = pair.Failures(TlsFailure::kUntrusted);
+  pair.Run([&] { return pair.Failures(TlsFailure::kUntrusted) > before; });
   CHECK(pair.collector.received_bytes == 0);
   pair.agent_files.WriteAuthority(pair.authority);
   pair.RunToEmpty();
@@ -235,7 +237,7 @@ TEST_CASE("a collector that never answers the handshake is left for the next",
   pair.Push(1);
   pair.RunToEmpty();
   CHECK(pair.Errors(SendErrorKind::kTls) >= 1);
-  CHECK(pair.Failures(net::TlsFailure::kTimeout) >= 1);
+  CHECK(pair.Failures(TlsFailure::kTimeout) >= 1);
   pair.sender.reset();
 }
 

@@ -21,6 +21,9 @@ namespace {
 /// How long the end waits for a reader of the agent's own output that does not read.
 constexpr std::chrono::milliseconds kPassthroughPatience{500};
 
+/// How long the end waits for the disk to take what was not sent.
+constexpr std::chrono::milliseconds kDiskPatience{200};
+
 /// Between a look at who is left and the next, while somebody is: an end that is not ours to reap
 /// tells us nothing.
 constexpr std::chrono::milliseconds kRemainingInterval{50};
@@ -116,7 +119,7 @@ int Agent::Run() {
     log::Warn("a log probe sees nothing: the process keeps its terminal, and no line is captured");
   }
   reaper_->Poll();
-  if (state_ != Supervisor::State::kExited) loop_.Run();
+  if (!ended_) loop_.Run();
   return exit_code_;
 }
 
@@ -355,9 +358,12 @@ void Agent::Exit(int code) {
   // However orderly a process went, one that had to go for its health has failed.
   exit_code_ = code == 0 && found_dead_ ? 1 : code;
   terminal_.GiveBack();
-  shipper_.Abandon();
-  ReportLosses();
-  loop_.Stop();
+  shipper_.Save(kDiskPatience, [this] {
+    shipper_.Abandon();
+    ReportLosses();
+    ended_ = true;
+    loop_.Stop();
+  });
 }
 
 void Agent::OnReaped(pid_t pid, net::ExitStatus status) {
@@ -430,6 +436,9 @@ void Agent::ReportLosses() const {
              {"rejected", lines(shipper::DropReason::kRejected)},
              {"shutdown", lines(shipper::DropReason::kShutdown)},
              {"rate_limit", lines(shipper::DropReason::kRateLimit)},
+             {"spool_full", lines(shipper::DropReason::kSpoolFull)},
+             {"spool_io", lines(shipper::DropReason::kSpoolIo)},
+             {"too_old", lines(shipper::DropReason::kTooOld)},
              {"last_error", shipper_.sender()->statistics().last_error}});
 }
 

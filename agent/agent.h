@@ -45,6 +45,8 @@ class Agent {
   /// Runs the loop until the process has ended and its lines are sent, or their time is up. Returns
   /// the exit code of the agent.
   int Run();
+  /// Whether the disk still holds on to a thread of this process: its end is not to be waited for.
+  bool disk_busy() const { return shipper_.disk_busy(); }
 
   /// What others ask of the process, over the control API or because of a probe. Asking is all:
   /// what follows takes its time and shows in the snapshot. Errors say why it does not apply now:
@@ -136,6 +138,7 @@ class Agent {
   bool draining_ = false;
   bool found_dead_ = false;  // by its live check, in this run
   bool lines_flushed_ = false;
+  bool ended_ = false;
   bool passthrough_given_up_ = false;
   int exit_code_ = 0;
 };

@@ -5,8 +5,22 @@
 #include <algorithm>
 #include <utility>
 
+#include "protocol/base/file_system.h"
+
 namespace dunlin::agent {
 namespace {
+
+/// The container's name as that of a folder.
+std::string InstanceOf(const Configuration& configuration) {
+  constexpr std::size_t kMostBytes = 64;
+  std::string name = configuration.container.substr(0, kMostBytes);
+  for (char& c : name) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '_';
+    if (!plain) c = '_';
+  }
+  return name.empty() ? "agent" : name;
+}
 
 std::string HostName() {
   char name[256] = {};
@@ -45,6 +59,14 @@ shipper::ShipperOptions ShipperOptionsOf(const Configuration& configuration,
   sender.hello.token = credentials.token;
   sender.tls = credentials.collector_tls.get();
   options.sender = std::move(sender);
+  if (configuration.spool.empty()) return options;
+  shipper::SpoolPlace& place = options.spool.emplace();
+  place.fs = &PosixFileSystem();
+  place.folder = configuration.spool;
+  place.instance = InstanceOf(configuration);
+  place.options.limit_bytes = configuration.spool_limit;
+  place.options.max_age = configuration.spool_max_age;
+  place.sync = configuration.spool_sync;
   return options;
 }
 

@@ -58,6 +58,8 @@ Snapshot Agent::TakeSnapshot() const {
   s.queue_limit_bytes = configuration_.memory_limit;
   s.reading_held = !shipper_.has_room();
   s.queue_batches = shipper_.queue().batches();
+  if (const shipper::SpoolStatus* spool = shipper_.spool()) s.spool = *spool;
+  s.adopted = shipper_.adopted();
   if (auto oldest = shipper_.oldest_unsent()) {
     s.oldest_unsent_seconds = std::chrono::duration<double>(clock_.Steady() - *oldest).count();
   }

@@ -17,6 +17,7 @@
 #include "protocol/base/units.h"
 #include "protocol/net/address.h"
 #include "shipper/queue.h"
+#include "shipper/spool_sync.h"
 
 namespace dunlin::agent {
 
@@ -75,6 +76,10 @@ struct Configuration {
   std::string tls_key;
   std::size_t memory_limit = 4_MiB;
   shipper::WhenFull when_full = shipper::WhenFull::kDropOldest;
+  std::string spool;  // a folder; empty: none
+  std::uint64_t spool_limit = 256_MiB;
+  std::chrono::nanoseconds spool_max_age{0};  // 0: any
+  shipper::SpoolSync spool_sync = shipper::SpoolSync::kInterval;
   std::size_t batch_bytes = 128_KiB;
   std::chrono::nanoseconds batch_age = std::chrono::seconds(1);
   std::chrono::nanoseconds max_connection_age = std::chrono::minutes(10);  // 0: any

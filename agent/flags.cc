@@ -235,6 +235,24 @@ constexpr Flag kFlags[] = {
        c.when_full = block ? shipper::WhenFull::kBlock : shipper::WhenFull::kDropOldest;
        return set;
      }},
+    {"--spool", "DIR", "none", "keep unacknowledged batches on disk, too: they survive the agent",
+     [](Configuration& c, std::string_view v) { return SetText(c.spool, v); }},
+    {"--spool-limit", "SIZE", "256MiB", "of one agent's files in the spool",
+     [](Configuration& c, std::string_view v) {
+       return SetSize(c.spool_limit, v, 1_MiB, 1024 * 1_GiB);
+     }},
+    {"--spool-max-age", "DURATION", "0", "unsent lines on disk are dropped at this age; 0 is never",
+     [](Configuration& c, std::string_view v) {
+       return SetDuration(c.spool_max_age, v, milliseconds(0), hours(24 * 365));
+     }},
+    {"--spool-sync", "never|interval|batch", "interval",
+     "what a power failure may cost: all the kernel holds, a second, or one write",
+     [](Configuration& c, std::string_view v) {
+       return SetWord(c.spool_sync, v,
+                      {{"never", shipper::SpoolSync::kNever},
+                       {"interval", shipper::SpoolSync::kInterval},
+                       {"batch", shipper::SpoolSync::kBatch}});
+     }},
     {"--batch-bytes", "SIZE", "128KiB", "a batch is sent at this size before compression",
      [](Configuration& c, std::string_view v) { return SetSize(c.batch_bytes, v, 4_KiB, 1_MiB); }},
     {"--batch-age", "DURATION", "1s", "a batch is sent at this age",

@@ -80,5 +80,8 @@ int main(int argc, char** argv) {
   }
   agent::Agent agent(loop, SystemClock(), outputs, std::move(configuration),
                      std::move(*credentials));
-  return agent.Run();
+  const int code = agent.Run();
+  // A disk that does not answer must not keep the container.
+  if (agent.disk_busy()) _exit(code);
+  return code;
 }

@@ -94,13 +94,40 @@ void AddConnection(Families& out, const Snapshot& s) {
   }
 }
 
+void AddSpool(Families& out, const shipper::SpoolStatus& spool) {
+  out.Gauge("dunlin_agent_spool_bytes", "Bytes of the spool's files.", spool.accounts.bytes);
+  out.Gauge("dunlin_agent_spool_limit_bytes", "What they may grow to.", spool.limit_bytes);
+  out.Counter("dunlin_agent_spool_corrupt_frames_total",
+              "Batches, or stretches of them, that did not survive on disk.",
+              spool.accounts.damaged_batches);
+  out.BeginCounter("dunlin_agent_spool_errors_total", "Refusals of the disk, by errno.");
+  for (const auto& [number, count] : spool.errors) {
+    out.Sample(count, {{"errno", std::to_string(number)}});
+  }
+}
+
+void AddAdopted(Families& out, const shipper::AdoptionStatistics& adopted) {
+  out.Counter("dunlin_agent_adopted_spools_total",
+              "Spools of processes that are gone, taken over to be delivered.", adopted.spools);
+  out.Counter("dunlin_agent_adopted_lines_acknowledged_total",
+              "Their lines that a collector has made durable.", adopted.acknowledged_lines);
+  out.Counter("dunlin_agent_adopted_lines_dropped_total",
+              "Their lines that were damaged or rejected.", adopted.dropped_lines);
+  out.Gauge("dunlin_agent_adopted_lines_spooled", "Lines left in the one being delivered.",
+            adopted.spooled_lines);
+}
+
 void AddQueue(Families& out, const Snapshot& s) {
   out.BeginGauge("dunlin_agent_queue_bytes", "Bytes of sealed batches held, by tier.");
   out.Sample(s.queue_bytes, {{"tier", "mem"}});
+  if (s.spool) out.Sample(s.spool->accounts.bytes, {{"tier", "spool"}});
   out.BeginGauge("dunlin_agent_queue_frames", "Sealed batches held, by tier.");
   out.Sample(s.queue_batches, {{"tier", "mem"}});
+  if (s.spool) out.Sample(s.spool->accounts.batches, {{"tier", "spool"}});
   out.Gauge("dunlin_agent_queue_oldest_age_seconds", "Age of the oldest line not acknowledged.",
             s.oldest_unsent_seconds);
+  if (s.spool) AddSpool(out, *s.spool);
+  if (s.adopted) AddAdopted(out, *s.adopted);
 }
 
 /// Those that runtimes, terminals and log rotation send: there from the start, so that the first

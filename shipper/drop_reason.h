@@ -13,12 +13,16 @@ enum class DropReason : std::uint8_t {
   kRejected,
   kShutdown,
   kNoCollector,
-  kRateLimit
+  kRateLimit,
+  kSpoolFull,  // the oldest on disk made room for the newest
+  kSpoolIo,    // the disk failed: they were not written, or could not be read
+  kTooOld,     // on disk for longer than --spool-max-age
 };
 
 inline constexpr std::array kDropReasons{DropReason::kMemoryFull, DropReason::kRejected,
-                                         DropReason::kShutdown, DropReason::kNoCollector,
-                                         DropReason::kRateLimit};
+                                         DropReason::kShutdown,   DropReason::kNoCollector,
+                                         DropReason::kRateLimit,  DropReason::kSpoolFull,
+                                         DropReason::kSpoolIo,    DropReason::kTooOld};
 
 constexpr std::string_view DropReasonName(DropReason reason) {
   switch (reason) {
@@ -32,6 +36,12 @@ constexpr std::string_view DropReasonName(DropReason reason) {
       return "no_collector";
     case DropReason::kRateLimit:
       return "rate_limit";
+    case DropReason::kSpoolFull:
+      return "spool_full";
+    case DropReason::kSpoolIo:
+      return "spool_io";
+    case DropReason::kTooOld:
+      return "too_old";
   }
   return "unknown";
 }

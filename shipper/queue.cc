@@ -7,21 +7,48 @@
 #include "protocol/wire/frame.h"
 
 namespace dunlin::shipper {
+namespace {
+
+void Add(Totals& sum, const Totals& more) {
+  for (std::size_t i = 0; i < kOutputs; ++i) {
+    sum[i].lines += more[i].lines;
+    sum[i].bytes += more[i].bytes;
+    sum[i].last_time_ns = std::max(sum[i].last_time_ns, more[i].last_time_ns);
+  }
+}
+
+void Add(Totals& sum, const wire::Gap& gap) {
+  OutputTotals& of = sum[IndexOf(gap.output)];
+  of.lines += gap.lines;
+  of.bytes += gap.bytes;
+  of.last_time_ns = std::max(of.last_time_ns, static_cast<std::int64_t>(gap.time_ns));
+}
+
+}  // namespace
 
 void Queue::Push(SealedBatch batch) {
   Check(batch.sequence == next_sequence_, "a batch out of order");
   ++next_sequence_;
   bytes_ += batch.frame.size();
   lines_ += LinesOf(batch.totals);
-  unsent_.push_back({batch.sequence, batch.sequence, std::move(batch.frame), batch.totals,
-                     batch.first_entry, std::move(batch.gaps), false});
+  Item& item = unsent_.emplace_back();
+  item.first_sequence = item.sequence = batch.sequence;
+  item.frame = std::move(batch.frame);
+  item.totals = batch.totals;
+  item.before = accounted_;
+  item.first_entry = batch.first_entry;
+  item.oldest_entry = batch.oldest_entry;
+  item.gaps = std::move(batch.gaps);
+  Add(accounted_, item.totals);
+  for (const wire::Gap& gap : item.gaps) Add(accounted_, gap);
   MakeRoom(0);
 }
 
 void Queue::MakeRoom(std::size_t frame_bytes) {
-  if (options_.when_full == WhenFull::kBlock) return;
-  while (bytes_ + frame_bytes > room_bytes() && has_droppable()) {
-    DropOldestUnsent(DropReason::kMemoryFull);
+  const DropReason reason = disk_failing_ ? DropReason::kSpoolIo : DropReason::kMemoryFull;
+  while (bytes_ + frame_bytes > room_bytes()) {
+    if (ForgetOneOnDisk()) continue;
+    if (options_.when_full == WhenFull::kBlock || !DropOneUnsent(reason)) return;
   }
 }
 
@@ -30,13 +57,13 @@ void Queue::CountDropped(DropReason reason, const Totals& totals) { Count(reason
 void Queue::DropAll(DropReason reason) {
   for (std::deque<Item>* items : {&sent_, &unsent_}) {
     for (Item& item : *items) {
-      if (!item.rejected) Count(reason, item.totals);
+      if (!item.rejected && !item.written) Count(reason, item.totals);
     }
     items->clear();
   }
   marks_.clear();
   bytes_ = sent_bytes_ = 0;
-  lines_ = 0;
+  lines_ = spooled_lines_;
 }
 
 OutgoingBatch Queue::TakeUnsent() {
@@ -57,19 +84,20 @@ OutgoingBatch Queue::Sent(std::uint64_t sequence) const {
 }
 
 bool Queue::Acknowledge(std::uint64_t sequence) {
-  if (sequence >= unsent_sequence()) return false;
+  if (sequence >= unsent_sequence() && !adopted_) return false;
   while (!sent_.empty() && sent_.front().sequence <= sequence) {
     Item& item = sent_.front();
     if (!item.rejected) {
       acknowledged_lines_ += LinesOf(item.totals);
       ++acknowledged_batches_;
-      lines_ -= LinesOf(item.totals);
+      TakeLines(item, item.totals);
     }
     Forget(item);
     sent_.pop_front();
   }
   // Those behind had their answer before; nothing more will be said of them.
   ForgetRejected();
+  if (adopted_ && sent_.empty()) AcknowledgeUnsent(sequence);
   return true;
 }
 
@@ -79,11 +107,11 @@ bool Queue::Reject(std::uint64_t sequence) {
   if (item.rejected) return true;
   item.rejected = true;
   ++rejected_batches_;
-  lines_ -= LinesOf(item.totals);
+  TakeLines(item, item.totals);
   Count(DropReason::kRejected, item.totals);
   // The markers it carried move on; but when an empty batch of markers alone is refused, sending
   // them again would be refused for ever.
-  if (!item.is_gap()) {
+  if (item.has_lines()) {
     for (const wire::Gap& gap : item.gaps) AddGap(marks_, gap);
   }
   AddGaps(marks_, DropReason::kRejected, item.totals);
@@ -96,31 +124,45 @@ bool Queue::Reject(std::uint64_t sequence) {
 std::optional<SteadyTime> Queue::oldest_entry() const {
   for (const std::deque<Item>* items : {&sent_, &unsent_}) {
     for (const Item& item : *items) {
-      if (!item.rejected && !item.is_gap()) return item.first_entry;
+      if (!item.rejected && (item.has_lines() || item.on_disk_only)) return item.first_entry;
     }
   }
   return std::nullopt;
 }
 
-/// The first batch becomes a gap, or part of the gap before it.
-void Queue::DropOldestUnsent(DropReason reason) {
-  const bool after_gap = unsent_.front().frame.empty();
-  Item& item = unsent_[after_gap ? 1 : 0];
-  bytes_ -= item.frame.size();
-  lines_ -= LinesOf(item.totals);
-  Count(reason, item.totals);
-  item.frame = {};
+/// The oldest unsent batch in memory that can neither be read back nor is being written becomes a
+/// gap, or part of the one beside it. False when there is none.
+bool Queue::DropOneUnsent(DropReason reason) {
+  auto found = std::find_if(unsent_.begin(), unsent_.end(), [this](const Item& item) {
+    return !item.frame.empty() && !item.written && item.sequence > writing_through_;
+  });
+  if (found == unsent_.end()) return false;
+  bytes_ -= found->frame.size();
+  TakeLines(*found, found->totals);
+  Count(reason, found->totals);
+  found->frame = {};
   // The markers of what was lost before it are those that it takes over.
-  std::vector<wire::Gap> gaps = std::move(item.gaps);
-  AddGaps(gaps, reason, std::exchange(item.totals, {}));
-  if (!after_gap) {
-    item.gaps = std::move(gaps);
-    return;
+  AddGaps(found->gaps, reason, std::exchange(found->totals, {}));
+  MergeGaps(static_cast<std::size_t>(found - unsent_.begin()));
+  return true;
+}
+
+/// Makes one of the unsent gap at `index` and those beside it.
+void Queue::MergeGaps(std::size_t index) {
+  if (index > 0 && unsent_[index - 1].is_open_gap()) --index;
+  while (index + 1 < unsent_.size() && unsent_[index + 1].is_open_gap()) {
+    Item& next = unsent_[index + 1];
+    Item& gap = unsent_[index];
+    for (const wire::Gap& lost : next.gaps) AddGap(gap.gaps, lost);
+    gap.sequence = next.sequence;
+    gap.written = gap.written && next.written;
+    unsent_.erase(unsent_.begin() + static_cast<std::ptrdiff_t>(index) + 1);
   }
-  Item& before = unsent_.front();
-  for (const wire::Gap& gap : gaps) AddGap(before.gaps, gap);
-  before.sequence = item.sequence;
-  unsent_.erase(unsent_.begin() + 1);
+}
+
+void Queue::TakeLines(const Item& item, const Totals& totals) {
+  lines_ -= LinesOf(totals);
+  if (item.written) spooled_lines_ -= LinesOf(totals);
 }
 
 /// Where in the sent ones the batch is that a sequence belongs to.

@@ -14,6 +14,7 @@
 #include "protocol/wire/batch.h"
 #include "shipper/batcher.h"
 #include "shipper/drop_reason.h"
+#include "shipper/spool/spool_batch.h"
 
 namespace dunlin::shipper {
 
@@ -34,6 +35,13 @@ struct SealedBatch {
   Totals totals{};
   SteadyTime first_entry{};
   std::vector<wire::Gap> gaps{};  // the markers in the frame
+  LogTime oldest_entry{};         // its first entry by the wall clock
+};
+
+/// A batch for the disk, copied: the queue goes on beside the disk worker.
+struct UnwrittenBatch {
+  SpoolBatchInfo info;
+  std::string frame;
 };
 
 /// A batch on its way: its frame, and the last of the sequences that it stands for.
@@ -49,15 +57,21 @@ struct OutgoingBatch {
 /// hole and a long outage costs one small batch. A batch that was ever sent is not dropped, because
 /// the collector may have stored it: it is either acknowledged or rejected, so no line is counted
 /// twice. The sender keeps what is sent and unacknowledged well below the limit, so there is always
-/// something to drop. One thread.
+/// something to drop.
+///
+/// With UseDisk, memory is a cache of what lies on disk. Every batch is handed out to be written,
+/// oldest first; of those written, the oldest unsent lose their bytes in memory when it is full,
+/// and come back through OnRead in time to be sent. Dropping is for what is not on disk: when the
+/// disk fails or is slower than the process. Order in memory and numbering stay as they are:
+/// sent batches, those read back, a stretch that is on disk alone, those in memory. One thread.
 class Queue {
  public:
   explicit Queue(QueueOptions options = {}) : options_(options) {}
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;
 
-  /// With kDropOldest, drops the oldest unsent batches until a frame of this size fits, or none is
-  /// left.
+  /// Until a frame of this size fits: forgets the bytes of batches that are on disk, and, with
+  /// kDropOldest, drops the oldest unsent ones that are not.
   void MakeRoom(std::size_t frame_bytes);
   /// Adds the newest batch, numbered next_sequence(). With kDropOldest, drops the oldest unsent
   /// ones until the limit holds, the new one included when nothing else is left.
@@ -71,6 +85,7 @@ class Queue {
   void SetBufferBytes(std::size_t bytes) {
     buffer_bytes_ = std::min(bytes, options_.limit_bytes / 4);
   }
+  bool drops_oldest() const { return options_.when_full == WhenFull::kDropOldest; }
   /// Leaves a gap marker for lines that are counted already, for the next batch to be sealed.
   void Mark(DropReason reason, const Totals& totals) { AddGaps(marks_, reason, totals); }
   bool has_marks() const { return !marks_.empty(); }
@@ -91,7 +106,8 @@ class Queue {
   }
   /// What the next batch to be sealed is numbered.
   std::uint64_t next_sequence() const { return next_sequence_; }
-  bool has_unsent() const { return !unsent_.empty(); }
+  /// Whether there is a batch to be sent, and in memory.
+  bool has_unsent() const { return !unsent_.empty() && !unsent_.front().on_disk_only; }
   /// Whether nothing waits, neither for sending nor for an acknowledgement nor for a batch.
   bool empty() const { return sent_.empty() && unsent_.empty() && marks_.empty(); }
 
@@ -110,6 +126,32 @@ class Queue {
   /// is not one that is sent and unacknowledged.
   bool Reject(std::uint64_t sequence);
 
+  /// From now on there is a disk.
+  void UseDisk() { disk_ = true; }
+  /// The queue of another process's spool: what it has on disk, for sending alone.
+  void Adopt(std::uint64_t first, std::uint64_t last, const Totals& totals);
+  /// Copies of the oldest batches not on disk: about `bytes`, but one at least if there is any.
+  /// None of them is dropped before EndWrite.
+  std::vector<UnwrittenBatch> BeginWrite(std::size_t bytes);
+  /// All handed out up to `through` are on disk; 0: none. `failing`: the disk refuses.
+  void EndWrite(std::uint64_t through, bool failing);
+  bool has_unwritten() const;
+  /// The first sequence that is on disk alone, and the last beside it.
+  struct Stretch {
+    std::uint64_t first;
+    std::uint64_t last;
+  };
+  std::optional<Stretch> on_disk_only() const;
+  /// Whether so little is left in memory in front of it that more should be read.
+  bool wants_read() const;
+  std::size_t read_ahead_bytes() const;
+  /// What the disk has where the stretch begins.
+  void OnRead(SpoolBatch batch);
+  /// The disk has dropped its oldest: none of them was sent.
+  void OnDiskDropped(const SpoolDrop& drop, DropReason reason);
+  /// Of lines(), those that are on disk.
+  std::uint64_t spooled_lines() const { return spooled_lines_; }
+
   std::size_t bytes() const { return bytes_; }
   std::size_t batches() const { return sent_.size() + unsent_.size(); }
   std::uint64_t lines() const { return lines_; }
@@ -126,19 +168,29 @@ class Queue {
   struct Item {
     std::uint64_t first_sequence = 0;
     std::uint64_t sequence = 0;
-    std::string frame;  // of an unsent gap: none yet, as it may grow
+    std::string frame;  // of an unsent gap: none yet, as it may grow; of what is on disk: none
     Totals totals{};
+    Totals before{};  // all that batches before it accounted for
     SteadyTime first_entry{};
     std::vector<wire::Gap> gaps;  // that it carries
+    LogTime oldest_entry{};
     bool rejected = false;
+    bool written = false;       // is on disk
+    bool on_disk_only = false;  // and nowhere else; the item stands for all from first to last
 
-    bool is_gap() const { return LinesOf(totals) == 0; }
+    bool has_lines() const { return LinesOf(totals) > 0; }
+    bool is_open_gap() const { return frame.empty() && !on_disk_only; }
   };
 
-  bool has_droppable() const {
-    return unsent_.size() > 1 || (!unsent_.empty() && !unsent_.front().frame.empty());
-  }
-  void DropOldestUnsent(DropReason reason);
+  bool ForgetOneOnDisk();
+  bool DropOneUnsent(DropReason reason);
+  void MergeGaps(std::size_t index);
+  void TakeLines(const Item& item, const Totals& totals);
+  std::size_t StretchIndex() const;
+  void EndStretch(std::size_t index);
+  void SettleStretches();
+  void JoinNext(std::size_t index);
+  void AcknowledgeUnsent(std::uint64_t sequence);
   std::size_t SentIndex(std::uint64_t sequence) const;
   static std::string GapFrame(const Item& gap);
   void Forget(Item& item);
@@ -152,10 +204,18 @@ class Queue {
   std::deque<Item> unsent_;
   std::vector<wire::Gap> marks_;  // for the next batch sealed
   std::uint64_t next_sequence_ = 1;
+  Totals accounted_{};            // by all batches so far
+  Totals on_disk_only_totals_{};  // of all stretches together
+  bool disk_ = false;
+  bool disk_failing_ = false;
+  bool adopted_ = false;
+  std::uint64_t written_through_ = 0;
+  std::uint64_t writing_through_ = 0;  // while a write is on its way
   std::size_t bytes_ = 0;
   std::size_t buffer_bytes_ = 0;
   std::size_t sent_bytes_ = 0;
   std::uint64_t lines_ = 0;
+  std::uint64_t spooled_lines_ = 0;
   std::uint64_t acknowledged_lines_ = 0;
   std::uint64_t acknowledged_batches_ = 0;
   std::uint64_t rejected_batches_ = 0;

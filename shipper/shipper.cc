@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "protocol/wire/messages.h"
+
 namespace dunlin::shipper {
 
 Shipper::Shipper(net::Loop& loop, const Clock& clock, ShipperOptions options)
@@ -14,8 +16,11 @@ Shipper::Shipper(net::Loop& loop, const Clock& clock, ShipperOptions options)
                      [this] {
                        if (on_flushed_) std::exchange(on_flushed_, nullptr)();
                      }),
+      place_(std::move(options.spool)),
+      loop_(loop),
       batch_age_(options.batcher.batch_age) {
   if (options.sender) {
+    if (place_) adopter_options_ = *options.sender;
     sender_ = std::make_unique<Sender>(loop, clock, queue_, std::move(*options.sender));
     sender_->on_progress = [this] { OnProgress(); };
   }
@@ -36,7 +41,33 @@ void Shipper::Finish(wire::Output output) {
 }
 
 void Shipper::Start(std::string metrics_address) {
-  if (sender_) sender_->Start(std::move(metrics_address));
+  if (!sender_) return;
+  sender_->Start(std::move(metrics_address));
+  if (place_) StartSpool();
+}
+
+void Shipper::StartSpool() {
+  disk_worker_ = std::make_unique<net::WorkerPool>(loop_, 1);
+  wire::Hello hello = adopter_options_.hello;
+  hello.token.clear();
+  auto disk = std::make_shared<SpoolDisk>(
+      clock_,
+      [place = *place_, boot = hello.boot_id, identity = wire::Encode(hello)] {
+        return SpoolFolder(*place.fs, place.folder, place.options)
+            .Create(place.instance, boot, identity);
+      },
+      [place = *place_](std::unique_ptr<Spool> spool) {
+        return SpoolFolder(*place.fs, place.folder, place.options).Remove(std::move(spool));
+      },
+      place_->sync);
+  tier_ =
+      std::make_unique<SpoolTier>(loop_, *disk_worker_, queue_, std::move(disk),
+                                  place_->options.limit_bytes, place_->sync, queue_.drops_oldest());
+  tier_->on_change = [this] { OnDiskChange(); };
+  tier_->Poke();
+  adopter_ =
+      std::make_unique<SpoolAdopter>(loop_, clock_, *disk_worker_, *place_, adopter_options_);
+  adopter_->Start();
 }
 
 void Shipper::Flush(std::function<void()> on_flushed) {
@@ -44,6 +75,15 @@ void Shipper::Flush(std::function<void()> on_flushed) {
   if (!batcher_.empty() || queue_.has_marks()) Seal();
   if (sender_ && !queue_.empty()) sender_->Hurry();
   CheckFlushed();
+}
+
+void Shipper::Save(std::chrono::milliseconds patience, std::function<void()> done) {
+  on_flushed_ = nullptr;
+  flushed_timer_.Stop();
+  if (!tier_) return done();
+  adopter_.reset();
+  if (!batcher_.empty() || queue_.has_marks()) Seal();
+  tier_->Finish(patience, std::move(done));
 }
 
 void Shipper::Abandon() {
@@ -61,9 +101,15 @@ LineAccount Shipper::Account() const {
   LineAccount account;
   account.captured = LinesOf(batcher_.captured());
   account.acknowledged = queue_.acknowledged_lines();
-  account.queued = queue_.lines() + LinesOf(batcher_.pending());
+  account.spooled = queue_.spooled_lines();
+  account.queued = queue_.lines() - account.spooled + LinesOf(batcher_.pending());
   for (const Dropped& dropped : queue_.dropped()) account.dropped += dropped.lines;
   return account;
+}
+
+std::optional<AdoptionStatistics> Shipper::adopted() const {
+  if (!adopter_) return std::nullopt;
+  return adopter_->statistics();
 }
 
 void Shipper::SetMetrics(std::function<std::vector<wire::MetricFamily>()> metrics) {
@@ -140,16 +186,30 @@ void Shipper::PushSealed(const wire::BatchView& batch, const Totals& totals,
   std::string frame;
   wire::AppendBatchFrame(frame, batch);
   if (batch.entries != 0) batch_wire_bytes_.Observe(static_cast<double>(frame.size()));
-  queue_.Push({std::move(frame), batch.header.sequence, totals, first_entry, batch.header.gaps});
+  queue_.Push({std::move(frame), batch.header.sequence, totals, first_entry, batch.header.gaps,
+               LogTime(std::chrono::nanoseconds(batch.base_time_ns))});
   had_room_ = queue_.has_room();
+  if (tier_) tier_->Poke();
   sender_->OnQueued();
 }
 
 void Shipper::OnProgress() {
-  const bool has_room = queue_.has_room();
-  if (has_room && !std::exchange(had_room_, has_room) && on_room) on_room();
+  if (tier_) tier_->Poke();
+  OfferRoom();
   SealIfDue();  // a rejected batch has left a marker
   CheckFlushed();
+}
+
+void Shipper::OnDiskChange() {
+  sender_->OnQueued();
+  OfferRoom();
+  SealIfDue();  // damage has left a marker
+  CheckFlushed();
+}
+
+void Shipper::OfferRoom() {
+  const bool has_room = queue_.has_room();
+  if (has_room && !std::exchange(had_room_, has_room) && on_room) on_room();
 }
 
 void Shipper::CheckFlushed() {

@@ -10,10 +10,13 @@
 
 #include "protocol/base/clock.h"
 #include "protocol/net/loop.h"
+#include "protocol/net/worker_pool.h"
 #include "protocol/wire/batch.h"
 #include "shipper/batcher.h"
 #include "shipper/queue.h"
 #include "shipper/sender.h"
+#include "shipper/spool_adopter.h"
+#include "shipper/spool_tier.h"
 #include "shipper/statistics.h"
 
 namespace dunlin::shipper {
@@ -23,14 +26,16 @@ struct ShipperOptions {
   QueueOptions queue;
   /// Nothing: there is no collector, lines are counted as dropped for that reason.
   std::optional<SenderOptions> sender;
+  /// Nothing: batches wait in memory alone. Of use with a collector only.
+  std::optional<SpoolPlace> spool;
 };
 
 /// Where the captured lines are. captured = acknowledged + queued + spooled + dropped, always.
 struct LineAccount {
   std::uint64_t captured = 0;
   std::uint64_t acknowledged = 0;
-  std::uint64_t queued = 0;   // in memory: the batch being filled and those waiting
-  std::uint64_t spooled = 0;  // on disk
+  std::uint64_t queued = 0;   // in memory alone: the batch being filled and those waiting
+  std::uint64_t spooled = 0;  // on disk, whether in memory, too, or not
   std::uint64_t dropped = 0;
   friend bool operator==(const LineAccount&, const LineAccount&) = default;
 };
@@ -57,12 +62,20 @@ class Shipper {
   bool has_room() const { return queue_.has_room(); }
   std::function<void()> on_room;
 
-  /// Begins to connect. Lines may be committed before. See Sender::Start.
+  /// Begins to connect, and to use the disk. Lines may be committed before. See Sender::Start.
   void Start(std::string metrics_address);
   /// Seals what there is and calls `on_flushed` once, from the loop, when nothing waits any more.
   void Flush(std::function<void()> on_flushed);
-  /// Gives up: what waits is counted as dropped.
+  /// What waits goes to the disk, if there is one; a Flush is not answered any more. Calls `done`
+  /// once, when it is there or `patience` is over; at once without a disk.
+  void Save(std::chrono::milliseconds patience, std::function<void()> done);
+  /// Gives up: what waits and is not on disk is counted as dropped.
   void Abandon();
+  /// Whether the disk is at work; then the end of the shipper waits for it.
+  bool disk_busy() const { return tier_ && tier_->busy(); }
+  /// Null without a spool, and before the start.
+  const SpoolStatus* spool() const { return tier_ ? &tier_->status() : nullptr; }
+  std::optional<AdoptionStatistics> adopted() const;
 
   LineAccount Account() const;
   const Batcher& batcher() const { return batcher_; }
@@ -84,6 +97,9 @@ class Shipper {
   void SealMarks();
   void PushSealed(const wire::BatchView& batch, const Totals& totals, SteadyTime first_entry);
   void OnProgress();
+  void OnDiskChange();
+  void OfferRoom();
+  void StartSpool();
   void CheckFlushed();
 
   const Clock& clock_;
@@ -95,6 +111,12 @@ class Shipper {
   net::Timer seal_timer_;
   net::Timer flushed_timer_;
   std::unique_ptr<Sender> sender_;
+  std::optional<SpoolPlace> place_;
+  SenderOptions adopter_options_;
+  std::unique_ptr<SpoolTier> tier_;
+  std::unique_ptr<SpoolAdopter> adopter_;
+  std::unique_ptr<net::WorkerPool> disk_worker_;  // of both
+  net::Loop& loop_;
   std::function<void()> on_flushed_;
   std::optional<SteadyTime> marks_deadline_;  // of gap markers that wait for a batch
   std::chrono::nanoseconds batch_age_;

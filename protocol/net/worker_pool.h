@@ -7,7 +7,8 @@
 
 namespace dunlin::net {
 
-/// A fixed number of threads for blocking work: files, compression, queries. Not in the agent.
+/// A fixed number of threads for blocking work: files, compression, queries. In the agent
+/// one, for the spool.
 class WorkerPool {
  public:
   WorkerPool(Loop& loop, std::size_t threads);

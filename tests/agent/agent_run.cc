@@ -110,7 +110,10 @@ void AgentRun::WaitForOutput(std::string_view text) {
 
 net::HostPort AgentRun::ControlAddress() {
   RunUntil([this] { return !collector.hellos.empty(); });
-  auto address = net::HostPort::Parse(collector.hellos.back().metrics_address);
+  // One that delivers what another has left behind gives no address for that one.
+  auto hello = collector.hellos.rbegin();
+  while (hello->metrics_address.empty() && std::next(hello) != collector.hellos.rend()) ++hello;
+  auto address = net::HostPort::Parse(hello->metrics_address);
   REQUIRE(address);
   return *address;
 }

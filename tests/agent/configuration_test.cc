@@ -113,7 +113,7 @@ TEST_CASE("what cannot be right is refused with the flag and the reason",
           "[agent][configuration]") {
   auto [arguments, words] = GENERATE(table<Words, std::vector<std::string>>({
       {{"--bogus", "--", "x"}, {"unknown flag --bogus", "--collector"}},
-      {{"--spool", "/var/spool", "--", "x"}, {"unknown flag --spool"}},
+      {{"--spool-sync", "sometimes", "--", "x"}, {"--spool-sync sometimes", "interval"}},
       {{"-v", "--", "x"}, {"unknown flag -v"}},
       {{}, {"no command", "COMMAND"}},
       {{"--project", "p"}, {"no command"}},
@@ -147,9 +147,9 @@ TEST_CASE("a variable that cannot be right is refused by its name", "[agent][con
 }
 
 TEST_CASE("variables of other programs are known as such, not errors", "[agent][configuration]") {
-  const Words environment{"DUNLIN_SPOOL=/x", "HOME=/", "DUNLIN_PROJECT=p"};
+  const Words environment{"DUNLIN_SPOOLS=/x", "HOME=/", "DUNLIN_PROJECT=p"};
   Parse({"--", "x"}, environment);
-  CHECK(UnknownVariables(environment) == Words{"DUNLIN_SPOOL"});
+  CHECK(UnknownVariables(environment) == Words{"DUNLIN_SPOOLS"});
   CHECK(UnknownVariables(Words{"DUNLIN_TOKEN=abc"}).empty());
 }
 

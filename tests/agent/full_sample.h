@@ -27,6 +27,8 @@ inline Snapshot FullSample() {
   s.loop_lag = shipper::SessionStatistics().ack_latency;
   s.control_tls_failures.emplace();
   s.collector_tls_failures.emplace();
+  s.spool.emplace().errors[28] = 1;
+  s.adopted.emplace();
   return s;
 }
 

@@ -1,0 +1,277 @@
+// The part of Queue that knows of a disk.
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "protocol/base/check.h"
+#include "protocol/wire/frame.h"
+#include "shipper/queue.h"
+
+namespace dunlin::shipper {
+namespace {
+
+/// What lies in memory in front of a stretch on disk: enough for a connection to stay busy while
+/// the next is read.
+constexpr std::size_t kReadAheadBytes = 256_KiB;
+
+/// As much of `part` as there is, and takes it from `whole`.
+Totals TakeFrom(Totals& whole, const Totals& part) {
+  Totals taken = part;
+  for (std::size_t i = 0; i < kOutputs; ++i) {
+    taken[i].lines = std::min(whole[i].lines, part[i].lines);
+    taken[i].bytes = std::min(whole[i].bytes, part[i].bytes);
+    whole[i].lines -= taken[i].lines;
+    whole[i].bytes -= taken[i].bytes;
+  }
+  return taken;
+}
+
+void Add(Totals& sum, const Totals& more) {
+  for (std::size_t i = 0; i < kOutputs; ++i) {
+    sum[i].lines += more[i].lines;
+    sum[i].bytes += more[i].bytes;
+    sum[i].last_time_ns = std::max(sum[i].last_time_ns, more[i].last_time_ns);
+  }
+}
+
+/// When the first entry of a batch of this boot was read.
+SteadyTime FirstEntryOf(std::string_view frame, SteadyTime otherwise) {
+  auto batch = wire::DecodeBatch(frame.substr(wire::kFrameHeaderBytes));
+  if (!batch || batch->header.base_monotonic_ns == 0) return otherwise;
+  return SteadyTime(std::chrono::nanoseconds(batch->header.base_monotonic_ns));
+}
+
+}  // namespace
+
+void Queue::Adopt(std::uint64_t first, std::uint64_t last, const Totals& totals) {
+  Check(next_sequence_ == 1 && unsent_.empty(), "adopted into a queue in use");
+  disk_ = adopted_ = true;
+  next_sequence_ = last + 1;
+  written_through_ = last;
+  if (first > last) return;
+  Item& item = unsent_.emplace_back();
+  item.first_sequence = first;
+  item.sequence = last;
+  item.written = item.on_disk_only = true;
+  on_disk_only_totals_ = totals;
+  lines_ = spooled_lines_ = LinesOf(totals);
+}
+
+bool Queue::has_unwritten() const {
+  const Item* last = !unsent_.empty() ? &unsent_.back() : !sent_.empty() ? &sent_.back() : nullptr;
+  return last != nullptr && !last->written && last->first_sequence > written_through_;
+}
+
+std::vector<UnwrittenBatch> Queue::BeginWrite(std::size_t bytes) {
+  std::vector<UnwrittenBatch> batches;
+  std::size_t taken = 0;
+  for (std::deque<Item>* items : {&sent_, &unsent_}) {
+    auto item = std::partition_point(items->begin(), items->end(), [this](const Item& i) {
+      return i.first_sequence <= written_through_;
+    });
+    for (; item != items->end(); ++item) {
+      if (item->on_disk_only || item->rejected || item->written) continue;
+      if (item->frame.empty()) {  // a gap, which grows no more
+        item->frame = GapFrame(*item);
+        bytes_ += item->frame.size();
+      }
+      if (!batches.empty() && taken + item->frame.size() > bytes) return batches;
+      taken += item->frame.size();
+      batches.push_back({{item->first_sequence, item->sequence, item->totals, item->gaps,
+                          item->oldest_entry, item->before},
+                         item->frame});
+      writing_through_ = item->sequence;
+    }
+  }
+  return batches;
+}
+
+void Queue::EndWrite(std::uint64_t through, bool failing) {
+  for (std::deque<Item>* items : {&sent_, &unsent_}) {
+    for (Item& item : *items) {
+      if (item.sequence > through) break;
+      if (item.sequence <= written_through_ || item.written || item.frame.empty()) continue;
+      item.written = true;
+      if (!item.rejected) spooled_lines_ += LinesOf(item.totals);
+    }
+  }
+  written_through_ = std::max(written_through_, through);
+  writing_through_ = 0;
+  disk_failing_ = failing;
+  MakeRoom(0);
+}
+
+/// A collector may have what nobody here knows to have been sent.
+void Queue::AcknowledgeUnsent(std::uint64_t sequence) {
+  while (!unsent_.empty() && unsent_.front().first_sequence <= sequence) {
+    Item& item = unsent_.front();
+    if (item.sequence > sequence) {
+      item.first_sequence = sequence + 1;
+      break;
+    }
+    TakeLines(item, item.totals);
+    bytes_ -= item.frame.size();
+    unsent_.pop_front();
+  }
+  SettleStretches();
+}
+
+/// Where the first stretch is that only the disk has; the end when there is none.
+std::size_t Queue::StretchIndex() const {
+  auto found = std::find_if(unsent_.begin(), unsent_.end(),
+                            [](const Item& item) { return item.on_disk_only; });
+  return static_cast<std::size_t>(found - unsent_.begin());
+}
+
+/// What lies in memory in front of a stretch on disk, at most.
+std::size_t Queue::read_ahead_bytes() const {
+  return std::min(kReadAheadBytes, options_.limit_bytes / 4);
+}
+
+/// The oldest written batch behind those that are the next to be sent: they would only have to be
+/// read again.
+bool Queue::ForgetOneOnDisk() {
+  if (!disk_) return false;
+  bool behind = false;
+  std::size_t ahead = 0;
+  std::size_t index = 0;
+  for (; index < unsent_.size(); ++index) {
+    const Item& item = unsent_[index];
+    behind = behind || item.on_disk_only || ahead >= read_ahead_bytes();
+    if (behind && !item.frame.empty() && item.written) break;
+    ahead += item.frame.size();
+  }
+  if (index == unsent_.size()) return false;
+  Item& item = unsent_[index];
+  bytes_ -= item.frame.size();
+  item.frame = {};
+  item.gaps = {};  // they come back with it
+  item.on_disk_only = true;
+  Add(on_disk_only_totals_, std::exchange(item.totals, {}));
+  // One stretch with those beside it.
+  if (index + 1 < unsent_.size() && unsent_[index + 1].on_disk_only) JoinNext(index);
+  if (index > 0 && unsent_[index - 1].on_disk_only) JoinNext(index - 1);
+  return true;
+}
+
+void Queue::JoinNext(std::size_t index) {
+  unsent_[index].sequence = unsent_[index + 1].sequence;
+  unsent_.erase(unsent_.begin() + static_cast<std::ptrdiff_t>(index) + 1);
+}
+
+std::optional<Queue::Stretch> Queue::on_disk_only() const {
+  const std::size_t index = StretchIndex();
+  if (index == unsent_.size()) return std::nullopt;
+  return Stretch{unsent_[index].first_sequence, unsent_[index].sequence};
+}
+
+bool Queue::wants_read() const {
+  std::size_t ahead = 0;
+  for (const Item& item : unsent_) {
+    if (item.on_disk_only) return true;
+    ahead += item.frame.size();
+    if (ahead >= read_ahead_bytes()) return false;
+  }
+  return false;
+}
+
+void Queue::OnRead(SpoolBatch batch) {
+  const std::size_t index = StretchIndex();
+  // What was dropped, or acknowledged, while it was being read.
+  if (index == unsent_.size() || batch.sequence < unsent_[index].first_sequence) return;
+  if (batch.first_sequence > unsent_[index].first_sequence) return;  // in its turn
+  Item& stretch = unsent_[index];
+  Item item;
+  item.first_sequence = stretch.first_sequence;
+  item.sequence = std::min(batch.sequence, stretch.sequence);
+  item.first_entry = stretch.first_entry;
+  item.written = true;
+  item.gaps = std::move(batch.gaps);
+  if (!batch.frame.empty()) {
+    item.totals = TakeFrom(on_disk_only_totals_, batch.totals);
+    item.first_entry = stretch.first_entry = FirstEntryOf(batch.frame, stretch.first_entry);
+    item.frame = std::move(batch.frame);
+    bytes_ += item.frame.size();
+  } else {
+    Totals lost{};
+    for (const wire::Gap& gap : item.gaps) {
+      if (!adopted_ && gap.reason != kSpoolDamageReason) continue;
+      lost[IndexOf(gap.output)].lines += gap.lines;
+      lost[IndexOf(gap.output)].bytes += gap.bytes;
+    }
+    lost = TakeFrom(on_disk_only_totals_, lost);
+    TakeLines(stretch, lost);
+    Count(DropReason::kSpoolIo, lost);
+  }
+  stretch.first_sequence = item.sequence + 1;
+  unsent_.insert(unsent_.begin() + static_cast<std::ptrdiff_t>(index), std::move(item));
+  EndStretch(index + 1);
+  // Nothing is dropped for what was only read ahead.
+  while (bytes_ > room_bytes() && ForgetOneOnDisk()) continue;
+}
+
+/// Removes a stretch of which all was read or dropped. What the last one should have held beyond
+/// that was lost to damage.
+void Queue::EndStretch(std::size_t index) {
+  const Item stretch = unsent_[index];
+  if (stretch.first_sequence <= stretch.sequence) return;
+  unsent_.erase(unsent_.begin() + static_cast<std::ptrdiff_t>(index));
+  SettleStretches();
+}
+
+void Queue::SettleStretches() {
+  if (StretchIndex() < unsent_.size()) return;
+  const Totals left = std::exchange(on_disk_only_totals_, {});
+  lines_ -= LinesOf(left);
+  spooled_lines_ -= LinesOf(left);
+  // The collector had them, or a gap told of them.
+  if (adopted_) return;
+  Count(DropReason::kSpoolIo, left);
+  Mark(DropReason::kSpoolIo, left);
+}
+
+void Queue::OnDiskDropped(const SpoolDrop& drop, DropReason reason) {
+  Item gap;
+  gap.first_sequence = drop.first_sequence;
+  gap.sequence = drop.sequence;
+  gap.gaps = drop.gaps;
+  gap.written = true;
+  Totals left = drop.totals;
+  Totals removed{};
+  auto at = std::find_if(unsent_.begin(), unsent_.end(), [&drop](const Item& item) {
+    return item.sequence >= drop.first_sequence;
+  });
+  if (at != unsent_.end() && at->first_sequence < drop.first_sequence) {
+    Check(at->on_disk_only, "the disk drops part of a batch");
+    Item before = *at;
+    before.sequence = drop.first_sequence - 1;
+    at->first_sequence = drop.first_sequence;
+    at = unsent_.insert(at, std::move(before)) + 1;
+  }
+  while (at != unsent_.end() && at->first_sequence <= drop.sequence) {
+    if (at->sequence > drop.sequence) {  // of a stretch, its first part
+      at->first_sequence = drop.sequence + 1;
+      break;
+    }
+    TakeFrom(left, at->totals);
+    TakeLines(*at, at->totals);
+    Add(removed, at->totals);
+    bytes_ -= at->frame.size();
+    // Of gaps that the disk does not know.
+    if (!at->written) {
+      for (const wire::Gap& lost : at->gaps) AddGap(gap.gaps, lost);
+    }
+    at = unsent_.erase(at);
+  }
+  at = unsent_.insert(at, std::move(gap));
+  // What memory did not have was on disk alone.
+  left = TakeFrom(on_disk_only_totals_, left);
+  lines_ -= LinesOf(left);
+  spooled_lines_ -= LinesOf(left);
+  Add(removed, left);
+  Count(reason, removed);
+  MergeGaps(static_cast<std::size_t>(at - unsent_.begin()));
+  SettleStretches();
+}
+
+}  // namespace dunlin::shipper

@@ -1,0 +1,172 @@
+#include "shipper/spool_adopter.h"
+
+#include <utility>
+
+#include "protocol/base/log.h"
+#include "protocol/wire/messages.h"
+
+namespace dunlin::shipper {
+namespace {
+
+constexpr std::chrono::minutes kLookInterval{1};
+/// How long the disk may take to remove a spool that is delivered; the next search finds what is
+/// left of it.
+constexpr std::chrono::seconds kRemovePatience{10};
+/// Beside a connection that has the same collector to itself.
+constexpr std::uint32_t kWindowBatches = 8;
+constexpr std::size_t kWindowBytes = 256_KiB;
+constexpr std::size_t kMemoryBytes = 512_KiB;
+
+std::uint64_t DroppedLines(const Queue& queue) {
+  std::uint64_t lines = 0;
+  for (const Dropped& dropped : queue.dropped()) lines += dropped.lines;
+  return lines;
+}
+
+}  // namespace
+
+/// What the disk worker found.
+struct SpoolAdopter::Search {
+  std::unique_ptr<Spool> spool;  // none: nothing to adopt
+  std::string name;
+  wire::Hello hello;
+  std::string problem;
+
+  void Run(const SpoolPlace& place) {
+    SpoolFolder in(*place.fs, place.folder, place.options);
+    auto orphans = in.Orphans(place.instance);
+    if (!orphans) {
+      problem = orphans.error().message();
+      return;
+    }
+    for (const SpoolOrphan& orphan : *orphans) {
+      auto adopted = in.Adopt(orphan);
+      if (!adopted) {
+        // Another agent was faster, most likely.
+        if (adopted.error().code() != ErrorCode::kAlreadyExists) {
+          problem = adopted.error().message();
+        }
+        continue;
+      }
+      auto identity = wire::DecodeHello((*adopted)->identity());
+      if (!identity) {
+        problem = identity.error().message();
+        continue;
+      }
+      name = orphan.instance + "/" + orphan.boot;
+      hello = std::move(*identity);
+      spool = std::move(*adopted);
+      return;
+    }
+  }
+};
+
+/// One spool on its way.
+struct SpoolAdopter::Adopted {
+  Adopted(net::Loop& loop, const Clock& clock, net::WorkerPool& worker, const SpoolPlace& place,
+          SenderOptions sender_options, Search& found)
+      : name(std::move(found.name)), queue({kMemoryBytes, WhenFull::kBlock}) {
+    queue.Adopt(found.spool->first_sequence(), found.spool->last_sequence(),
+                found.spool->accounts().unacknowledged);
+    auto held = std::make_shared<std::unique_ptr<Spool>>(std::move(found.spool));
+    auto disk = std::make_shared<SpoolDisk>(
+        clock,
+        [held]() -> Result<std::unique_ptr<Spool>> {
+          if (!*held) return Error(ErrorCode::kNotFound, "the adopted spool is gone");
+          return std::move(*held);
+        },
+        [fs = place.fs, folder = place.folder,
+         options = place.options](std::unique_ptr<Spool> spool) {
+          return SpoolFolder(*fs, folder, options).Remove(std::move(spool));
+        },
+        SpoolSync::kNever);
+    tier = std::make_unique<SpoolTier>(loop, worker, queue, std::move(disk),
+                                       place.options.limit_bytes, SpoolSync::kNever,
+                                       /*may_drop=*/false);
+    const std::string token = std::move(sender_options.hello.token);
+    sender_options.hello = std::move(found.hello);
+    sender_options.hello.token = token;
+    sender_options.session.window_batches = kWindowBatches;
+    sender_options.session.window_bytes = kWindowBytes;
+    sender = std::make_unique<Sender>(loop, clock, queue, std::move(sender_options));
+  }
+
+  std::string name;
+  Queue queue;
+  std::unique_ptr<SpoolTier> tier;
+  std::unique_ptr<Sender> sender;
+  bool removing = false;
+};
+
+SpoolAdopter::SpoolAdopter(net::Loop& loop, const Clock& clock, net::WorkerPool& worker,
+                           SpoolPlace place, SenderOptions sender)
+    : loop_(loop),
+      clock_(clock),
+      worker_(worker),
+      place_(std::move(place)),
+      sender_options_(std::move(sender)),
+      look_timer_(loop, [this] { Look(); }) {}
+
+SpoolAdopter::~SpoolAdopter() { *alive_ = false; }
+
+void SpoolAdopter::Start() { look_timer_.Start({}, kLookInterval); }
+
+void SpoolAdopter::Look() {
+  if (looking_ || adopted_) return;
+  looking_ = true;
+  auto search = std::make_shared<Search>();
+  worker_.Submit([search, place = place_] { search->Run(place); },
+                 [this, alive = alive_, search] {
+                   if (*alive) OnFound(search);
+                 });
+}
+
+void SpoolAdopter::OnFound(std::shared_ptr<Search> search) {
+  looking_ = false;
+  if (!search->problem.empty()) {
+    log::Warn("a spool left behind cannot be used", {{"cause", search->problem}});
+  }
+  if (!search->spool) return;
+  log::Info("delivering a spool left behind", {{"spool", search->name}});
+  ++finished_.spools;
+  adopted_ = std::make_unique<Adopted>(loop_, clock_, worker_, place_, sender_options_, *search);
+  adopted_->tier->on_change = [this] {
+    adopted_->sender->OnQueued();
+    CheckDone();
+  };
+  adopted_->sender->on_progress = [this] {
+    adopted_->tier->Poke();
+    CheckDone();
+  };
+  adopted_->sender->Start({});
+  adopted_->tier->Poke();
+  CheckDone();
+}
+
+void SpoolAdopter::CheckDone() {
+  if (adopted_->removing || adopted_->queue.batches() > 0) return;
+  adopted_->removing = true;
+  adopted_->tier->Finish(kRemovePatience, [this] { Done(); });
+}
+
+void SpoolAdopter::Done() {
+  finished_.acknowledged_lines += adopted_->queue.acknowledged_lines();
+  finished_.dropped_lines += DroppedLines(adopted_->queue);
+  ++finished_.finished_spools;
+  log::Info("delivered a spool left behind",
+            {{"spool", adopted_->name}, {"lines", adopted_->queue.acknowledged_lines()}});
+  const bool works = adopted_->tier->status().last_error.empty();
+  adopted_.reset();
+  if (works) Look();  // else when it is time again
+}
+
+AdoptionStatistics SpoolAdopter::statistics() const {
+  AdoptionStatistics all = finished_;
+  if (!adopted_) return all;
+  all.acknowledged_lines += adopted_->queue.acknowledged_lines();
+  all.dropped_lines += DroppedLines(adopted_->queue);
+  all.spooled_lines = adopted_->queue.spooled_lines();
+  return all;
+}
+
+}  // namespace dunlin::shipper

@@ -1,0 +1,98 @@
+#include "shipper/spool_disk.h"
+
+#include <algorithm>
+
+namespace dunlin::shipper {
+
+SpoolReport SpoolDisk::Run(const SpoolErrand& errand) {
+  SpoolReport report;
+  if (!spool_) {
+    if (errand.remove) {  // nothing was ever written
+      report.removed = true;
+      return report;
+    }
+    auto opened = open_();
+    if (!opened) {
+      report.write_error = std::move(opened).error();
+      return report;
+    }
+    spool_ = std::move(*opened);
+  }
+  if (errand.acknowledged > 0) {
+    auto done = spool_->Acknowledge(errand.acknowledged);
+    if (!done) report.write_error = std::move(done).error();
+  }
+  if (errand.remove && spool_->empty()) {
+    auto done = remove_(std::move(spool_));
+    report.removed = done.has_value();
+    if (!done) report.write_error = std::move(done).error();
+    return report;
+  }
+  DropAged(errand, report);
+  Append(errand, report);
+  if (unsynced_ && (errand.sync || sync_ == SpoolSync::kBatch)) {
+    auto done = spool_->Sync();
+    unsynced_ = false;
+    if (!done && !report.write_error) report.write_error = std::move(done).error();
+  }
+  Read(errand, report);
+  report.accounts = spool_->accounts();
+  return report;
+}
+
+void SpoolDisk::DropAged(const SpoolErrand& errand, SpoolReport& report) {
+  while (errand.first_droppable && spool_->too_old(*errand.first_droppable, clock_.Now())) {
+    auto drop = spool_->DropOldest(*errand.first_droppable, DropReasonName(DropReason::kTooOld));
+    if (!drop || !*drop) return;  // tried again with the next errand
+    report.dropped.emplace_back(std::move(**drop), DropReason::kTooOld);
+  }
+}
+
+/// False when there is no room and none may be made.
+bool SpoolDisk::MakeRoom(const SpoolErrand& errand, std::size_t bytes, SpoolReport& report) {
+  while (spool_->over_limit(bytes)) {
+    if (!errand.first_droppable) return false;
+    auto drop = spool_->DropOldest(*errand.first_droppable, DropReasonName(DropReason::kSpoolFull));
+    if (!drop) report.write_error = std::move(drop).error();
+    if (!drop || !*drop) return false;
+    report.dropped.emplace_back(std::move(**drop), DropReason::kSpoolFull);
+  }
+  return true;
+}
+
+void SpoolDisk::Append(const SpoolErrand& errand, SpoolReport& report) {
+  for (const UnwrittenBatch& batch : errand.append) {
+    if (!MakeRoom(errand, batch.frame.size(), report)) {
+      report.full = true;
+      return;
+    }
+    auto done = spool_->Append(batch.info, batch.frame);
+    if (!done) {
+      report.write_error = std::move(done).error();
+      return;
+    }
+    unsynced_ = true;
+    report.written_through = batch.info.sequence;
+  }
+}
+
+void SpoolDisk::Read(const SpoolErrand& errand, SpoolReport& report) {
+  if (!errand.read) return;
+  std::uint64_t next = errand.read->first;
+  // What was just dropped is not looked for.
+  for (const auto& [drop, reason] : report.dropped) next = std::max(next, drop.sequence + 1);
+  std::size_t bytes = 0;
+  while (next <= errand.read->last && bytes < errand.read_bytes) {
+    auto batch = spool_->Read(
+        next, errand.unreadable_is_lost ? Spool::Unreadable::kLose : Spool::Unreadable::kFail);
+    if (!batch) {
+      report.read_error = std::move(batch).error();
+      return;
+    }
+    bytes += std::max<std::size_t>(batch->frame.size(), 1);
+    next = batch->sequence + 1;
+    report.read.push_back(std::move(*batch));
+  }
+}
+
+}  // namespace dunlin::shipper

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "protocol/base/clock.h"
+#include "protocol/net/loop.h"
+#include "protocol/net/worker_pool.h"
+#include "shipper/queue.h"
+#include "shipper/spool_disk.h"
+
+namespace dunlin::shipper {
+
+/// What a spool counts and how it is; for metrics and status.
+struct SpoolStatus {
+  SpoolAccounts accounts;  // as of the last errand
+  std::uint64_t limit_bytes = 0;
+  std::map<int, std::uint64_t> errors;  // by errno; 0: none of the operating system's
+  std::string last_error;               // empty while the disk works
+};
+
+/// Keeps a queue's batches on disk: writes what is new, reads what the queue is about to need,
+/// passes acknowledgements and drops on. All of that runs on the disk worker, one errand at a time;
+/// while the disk is slow the next errand gathers, and while it fails the queue keeps to memory and
+/// the disk is tried again. Loop thread only.
+class SpoolTier {
+ public:
+  /// Everything given outlives the tier; `disk` may be in use on the worker when it ends.
+  SpoolTier(net::Loop& loop, net::WorkerPool& worker, Queue& queue, std::shared_ptr<SpoolDisk> disk,
+            std::uint64_t limit_bytes, SpoolSync sync, bool may_drop);
+  ~SpoolTier();
+  SpoolTier(const SpoolTier&) = delete;
+  SpoolTier& operator=(const SpoolTier&) = delete;
+
+  /// After an errand: there may be room in the queue, batches to send, lines accounted for
+  /// elsewhere.
+  std::function<void()> on_change;
+
+  /// Something happened in the queue.
+  void Poke();
+  /// Writes what is not on disk, or removes the spool when nothing waits in the queue; calls back
+  /// once, from the loop, when that is done, has failed or `patience` is over.
+  void Finish(std::chrono::milliseconds patience, std::function<void()> done);
+
+  /// Whether the worker is at an errand of this tier.
+  bool busy() const { return running_; }
+  const SpoolStatus& status() const { return status_; }
+
+ private:
+  struct Job;
+  std::optional<SpoolErrand> NextErrand();
+  void Start(SpoolErrand errand);
+  void OnReport(SpoolReport report, const SpoolErrand& errand);
+  void NoteError(const Error& error);
+  void CheckFinished(const SpoolReport& report);
+
+  net::WorkerPool& worker_;
+  Queue& queue_;
+  std::shared_ptr<SpoolDisk> disk_;
+  SpoolSync sync_;
+  bool may_drop_;
+  net::Timer ack_timer_;
+  net::Timer sync_timer_;
+  net::Timer retry_timer_;
+  net::Timer finish_timer_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  std::function<void()> finish_;
+  SpoolStatus status_;
+  std::chrono::milliseconds retry_delay_{0};
+  std::uint64_t acknowledged_ = 0;  // that the disk was told
+  int failed_reads_ = 0;
+  bool running_ = false;
+  bool acks_due_ = false;
+  bool sync_due_ = false;
+  bool full_ = false;          // until something is acknowledged, or more can be dropped
+  std::uint64_t full_at_ = 0;  // where what could be dropped ended then
+};
+
+}  // namespace dunlin::shipper

@@ -1,0 +1,199 @@
+// The shipper with a spool in a real folder.
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "protocol/base/file_system.h"
+#include "shipper/shipper.h"
+#include "tests/shipper/scripted_collector.h"
+#include "tests/support/catch.h"
+#include "tests/support/loop_runner.h"
+#include "tests/support/temp_dir.h"
+
+namespace dunlin::shipper {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::RunUntil;
+using testing::ScriptedCollector;
+using wire::Output;
+
+/// One agent after another on one folder.
+struct SpoolRig {
+  SpoolRig() { Restart(); }
+
+  void Restart() {
+    shipper.reset();
+    options.sender.emplace();
+    options.sender->collectors = {collector.address()};
+    options.sender->retry = {5ms, 20ms};
+    options.sender->hello.agent_id.fill(++boots);
+    options.sender->hello.boot_id.fill(boots);
+    options.sender->hello.service = "tested";
+    options.spool = SpoolPlace{&PosixFileSystem(), folder.path(), "one", spool_options, {}};
+    shipper = std::make_unique<Shipper>(loop, SystemClock(), options);
+  }
+  /// Lines that do not compress.
+  void Write(int lines) {
+    std::string bytes;
+    for (int i = 0; i < lines; ++i) {
+      for (int b = 0; b < 100; ++b) {
+        state = state * 6364136223846793005U + 1442695040888963407U;
+        bytes.push_back(static_cast<char>('!' + (state >> 33) % 90));
+      }
+      bytes.push_back('\n');
+    }
+    for (std::string_view left = bytes; !left.empty();) {
+      auto room = shipper->Reserve(Output::kStdout, left.size());
+      const std::size_t size = std::min(room.size(), left.size());
+      std::memcpy(room.data(), left.data(), size);
+      shipper->Commit(Output::kStdout, size);
+      left.remove_prefix(size);
+    }
+    CheckIdentity();
+  }
+  void Flush() {
+    bool flushed = false;
+    shipper->Flush([&] { flushed = true; });
+    RunUntil(loop, [&] { return flushed; });
+  }
+  void Save() {
+    bool saved = false;
+    shipper->Save(20s, [&] { saved = true; });
+    RunUntil(loop, [&] { return saved; });
+  }
+  void CheckIdentity() const {
+    const LineAccount a = shipper->Account();
+    CHECK(a.captured == a.acknowledged + a.queued + a.spooled + a.dropped);
+  }
+  /// Of the boots in the folder.
+  std::size_t Spools() const {
+    auto names = PosixFileSystem().List(folder.path() + "/one");
+    if (!names) return 0;
+    return static_cast<std::size_t>(std::count_if(
+        names->begin(), names->end(), [](const std::string& name) { return name.size() == 32; }));
+  }
+
+  testing::TempDir folder;
+  net::Loop loop;
+  ScriptedCollector collector{loop};
+  ShipperOptions options;
+  SpoolOptions spool_options;
+  std::uint8_t boots = 0;
+  std::uint64_t state = 88172645463325252U;
+  std::unique_ptr<Shipper> shipper;
+};
+
+TEST_CASE("an outage longer than memory costs no line when there is a spool", "[shipper][spool]") {
+  SpoolRig rig;
+  rig.options.queue.limit_bytes = 1_MiB;
+  rig.Restart();
+  rig.collector.CloseListener();
+  rig.shipper->Start({});
+  for (int i = 0; i < 40; ++i) {
+    rig.Write(1000);
+    RunUntil(rig.loop, [&] { return !rig.shipper->queue().has_unwritten(); });
+    CHECK(rig.shipper->queue().bytes() <= 1_MiB);
+    rig.CheckIdentity();
+  }
+  CHECK(rig.shipper->queue().on_disk_only());
+  rig.collector.OpenListener();
+  rig.Flush();
+  CHECK(rig.collector.durable_lines() == 40'000);
+  CHECK(rig.collector.gaps.empty());
+  CHECK(rig.shipper->Account() == LineAccount{40'000, 40'000, 0, 0, 0});
+  rig.Save();
+  CHECK(rig.Spools() == 0);
+}
+
+TEST_CASE("what was not sent at the end is delivered by the next on the folder",
+          "[shipper][spool]") {
+  SpoolRig rig;
+  rig.collector.CloseListener();
+  rig.shipper->Start({});
+  rig.Write(3000);
+  rig.Save();
+  const LineAccount saved = rig.shipper->Account();
+  CHECK(saved.spooled == 3000);
+  rig.shipper->Abandon();
+  CHECK(rig.shipper->Account() == saved);
+  rig.Restart();
+  CHECK(rig.Spools() == 1);
+  rig.collector.OpenListener();
+  rig.shipper->Start({});
+  RunUntil(rig.loop, [&] { return rig.shipper->adopted()->finished_spools == 1; });
+  CHECK(rig.collector.durable_lines() == 3000);
+  CHECK(rig.shipper->adopted()->acknowledged_lines == 3000);
+  CHECK(rig.shipper->adopted()->dropped_lines == 0);
+  CHECK(rig.shipper->Account().captured == 0);
+}
+
+TEST_CASE("a full spool drops its oldest and says so", "[shipper][spool]") {
+  SpoolRig rig;
+  rig.options.queue.limit_bytes = 256_KiB;
+  rig.options.batcher.batch_bytes = 16_KiB;
+  rig.spool_options.limit_bytes = 1_MiB;
+  rig.Restart();
+  rig.collector.CloseListener();
+  rig.shipper->Start({});
+  for (int i = 0; i < 40; ++i) {
+    rig.Write(1000);
+    RunUntil(rig.loop, [&] { return !rig.shipper->queue().has_unwritten(); });
+    CHECK(rig.shipper->spool()->accounts.bytes <= 1_MiB);
+    rig.CheckIdentity();
+  }
+  rig.collector.OpenListener();
+  rig.Flush();
+  const Dropped full =
+      rig.shipper->queue().dropped()[static_cast<std::size_t>(DropReason::kSpoolFull)];
+  CHECK(full.lines > 5'000);
+  std::uint64_t in_gaps = 0;
+  for (const wire::Gap& gap : rig.collector.gaps) in_gaps += gap.lines;
+  CHECK(in_gaps == rig.shipper->Account().dropped);
+  CHECK(rig.collector.durable_lines() + in_gaps == 40'000);
+  CHECK_FALSE(rig.collector.failed());
+}
+
+TEST_CASE("with block a full spool holds up the process instead", "[shipper][spool]") {
+  SpoolRig rig;
+  rig.options.queue = {256_KiB, WhenFull::kBlock};
+  rig.options.batcher.batch_bytes = 16_KiB;
+  rig.spool_options.limit_bytes = 1_MiB;
+  rig.Restart();
+  rig.collector.CloseListener();
+  rig.shipper->Start({});
+  int written = 0;
+  // Until memory and disk are full and the disk has said so.
+  RunUntil(rig.loop, [&] {
+    if (rig.shipper->has_room()) {
+      rig.Write(1000);
+      ++written;
+    }
+    return !rig.shipper->has_room() && !rig.shipper->disk_busy();
+  });
+  CHECK(written > 10);
+  CHECK(written < 30);
+  CHECK(rig.shipper->Account().dropped == 0);
+  rig.collector.OpenListener();
+  rig.Flush();
+  CHECK(rig.shipper->has_room());
+  CHECK(rig.collector.durable_lines() == 1000U * static_cast<unsigned>(written));
+}
+
+TEST_CASE("a folder that cannot be used is memory's matter, and is told", "[shipper][spool]") {
+  SpoolRig rig;
+  REQUIRE(WriteFileAtomically(PosixFileSystem(), rig.folder.path() + "/one", "a file"));
+  rig.Restart();
+  rig.shipper->Start({});
+  rig.Write(2000);
+  rig.Flush();
+  CHECK(rig.collector.durable_lines() == 2000);
+  RunUntil(rig.loop, [&] { return !rig.shipper->spool()->errors.empty(); });
+  CHECK_FALSE(rig.shipper->spool()->last_error.empty());
+  CHECK(rig.shipper->Account() == LineAccount{2000, 2000, 0, 0, 0});
+}
+
+}  // namespace
+}  // namespace dunlin::shipper

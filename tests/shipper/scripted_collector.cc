@@ -161,7 +161,7 @@ void ScriptedCollector::OnBatch(Peer& peer, std::string_view payload) {
   Check(view.has_value(), "a batch that decodes");
   const std::uint64_t sequence = view->header.sequence;
   if (decode) {
-    arrivals.push_back({sequence, std::string(payload)});
+    arrivals.push_back({sequence, std::string(payload), view->header.first()});
     if (on_batch && on_batch(arrivals.back())) return;
   }
   if (peer.gone || !keep) return;
@@ -193,7 +193,11 @@ void ScriptedCollector::OnBatch(Peer& peer, std::string_view payload) {
 }
 
 void ScriptedCollector::Refuse(std::uint64_t sequence) {
-  if (sequence == durable_ + 1) durable_ = sequence;
+  std::uint64_t first = sequence;
+  if (!arrivals.empty() && arrivals.back().sequence == sequence) {
+    first = arrivals.back().first_sequence;
+  }
+  if (first <= durable_ + 1) durable_ = std::max(durable_, sequence);
   Send(wire::FrameType::kReject, wire::Encode(wire::Reject{sequence, "refused"}));
 }
 

@@ -27,6 +27,7 @@ class ScriptedCollector {
   struct Batch {
     std::uint64_t sequence;
     std::string payload;
+    std::uint64_t first_sequence = sequence;  // of a gap batch: of all that it stands for
   };
   struct Entry {
     wire::Output output;
@@ -63,7 +64,8 @@ class ScriptedCollector {
   void Send(wire::FrameType type, const std::string& payload);
   void SendBytes(std::string bytes);
   void Acknowledge();
-  /// Says that this batch will never be stored, and expects the one after it.
+  /// Says that this batch, the last one to arrive or of one sequence alone, will never be stored,
+  /// and expects the one after it.
   void Refuse(std::uint64_t sequence);
   /// Ends every connection at once.
   void Cut();

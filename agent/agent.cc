@@ -12,6 +12,7 @@
 #include <variant>
 
 #include "agent/agent_options.h"
+#include "agent/allocator.h"
 #include "protocol/base/log.h"
 #include "protocol/base/text.h"
 
@@ -82,14 +83,14 @@ Agent::Agent(net::Loop& loop, const Clock& clock, StandardOutputs& outputs,
                            passthrough_given_up_ = true;
                            CheckFlushed();
                          }),
-      shipper_(loop, clock,
-               ShipperOptionsOf(configuration_, credentials_, agent_id_, boot_id_)),
+      shipper_(loop, clock, ShipperOptionsOf(configuration_, credentials_, agent_id_, boot_id_)),
       captures_(loop, clock, shipper_, outputs, configuration_.passthrough),
       probes_(loop, clock, configuration_, child_exits_),
       parent_(configuration_.parent_death && getpid() != 1 ? getppid() : 0),
       state_since_(agent_started_at_) {
   shipper_.SetMetrics([this] { return CollectMetrics(); });
   shipper_.on_room = [this] { captures_.Resume(); };
+  shipper_.on_drained = ReleaseFreeMemory;
   captures_.on_chunk = [this](wire::Output output, std::string_view chunk) {
     probes_.OnOutput(output, chunk);
     OnChunk();

@@ -24,4 +24,6 @@ void ConfigureAllocator() {
   mallopt(M_TOP_PAD, kGrowthBytes);
 }
 
+void ReleaseFreeMemory() { malloc_trim(0); }
+
 }  // namespace dunlin::agent

@@ -6,6 +6,12 @@
 #include "protocol/wire/messages.h"
 
 namespace dunlin::shipper {
+namespace {
+
+/// More than a healthy connection has under way.
+constexpr std::size_t kMuchWaiting = 256_KiB;
+
+}  // namespace
 
 Shipper::Shipper(net::Loop& loop, const Clock& clock, ShipperOptions options)
     : clock_(clock),
@@ -189,6 +195,7 @@ void Shipper::PushSealed(const wire::BatchView& batch, const Totals& totals,
   queue_.Push({std::move(frame), batch.header.sequence, totals, first_entry, batch.header.gaps,
                LogTime(std::chrono::nanoseconds(batch.base_time_ns))});
   had_room_ = queue_.has_room();
+  most_waiting_ = std::max(most_waiting_, queue_.bytes());
   if (tier_) tier_->Poke();
   sender_->OnQueued();
 }
@@ -196,6 +203,7 @@ void Shipper::PushSealed(const wire::BatchView& batch, const Totals& totals,
 void Shipper::OnProgress() {
   if (tier_) tier_->Poke();
   OfferRoom();
+  NoteDrained();
   SealIfDue();  // a rejected batch has left a marker
   CheckFlushed();
 }
@@ -210,6 +218,12 @@ void Shipper::OnDiskChange() {
 void Shipper::OfferRoom() {
   const bool has_room = queue_.has_room();
   if (has_room && !std::exchange(had_room_, has_room) && on_room) on_room();
+}
+
+void Shipper::NoteDrained() {
+  if (most_waiting_ < kMuchWaiting || queue_.bytes() > most_waiting_ / 8) return;
+  most_waiting_ = queue_.bytes();
+  if (on_drained) on_drained();
 }
 
 void Shipper::CheckFlushed() {

@@ -61,6 +61,8 @@ class Shipper {
   /// Whether capture may read on; when not, `on_room` is called once it may.
   bool has_room() const { return queue_.has_room(); }
   std::function<void()> on_room;
+  /// When much had waited, and now hardly anything does: much memory is free again.
+  std::function<void()> on_drained;
 
   /// Begins to connect, and to use the disk. Lines may be committed before. See Sender::Start.
   void Start(std::string metrics_address);
@@ -99,6 +101,7 @@ class Shipper {
   void OnProgress();
   void OnDiskChange();
   void OfferRoom();
+  void NoteDrained();
   void StartSpool();
   void CheckFlushed();
 
@@ -121,6 +124,7 @@ class Shipper {
   std::optional<SteadyTime> marks_deadline_;  // of gap markers that wait for a batch
   std::chrono::nanoseconds batch_age_;
   bool had_room_ = true;
+  std::size_t most_waiting_ = 0;  // bytes of frames, since it was last drained
 };
 
 }  // namespace dunlin::shipper

@@ -261,6 +261,24 @@ TEST_CASE("drop-oldest: memory stays at its limit and the gap equals the counter
   rig.CheckIdentity();
 }
 
+TEST_CASE("the end of a long wait is told, so that memory is given back", "[shipper]") {
+  Rig rig;
+  int drained = 0;
+  rig.shipper->on_drained = [&] { ++drained; };
+  rig.shipper->Start({});
+  rig.Write("a line\n");
+  rig.Flush();
+  CHECK(drained == 0);  // hardly anything waited
+  rig.collector.CloseListener();
+  rig.collector.Cut();
+  const std::string text = Noise(20'000);
+  while (rig.shipper->queue().bytes() < 300'000) rig.Write(text);
+  CHECK(drained == 0);
+  rig.collector.OpenListener();
+  rig.Flush();
+  CHECK(drained == 1);
+}
+
 TEST_CASE("giving up counts what was not acknowledged", "[shipper]") {
   Rig rig;
   rig.collector.acknowledge = false;

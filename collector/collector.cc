@@ -1,5 +1,6 @@
 #include "collector/collector.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "collector/api/authorization.h"
@@ -97,6 +98,13 @@ store::StoreOptions StoreOptionsOf(const CollectorOptions& options) {
   return store;
 }
 
+ingest::AgentDirectory::Options DirectoryOptionsOf(const CollectorOptions& options) {
+  ingest::AgentDirectory::Options directory;
+  // At least those that can be connected, and some that were.
+  directory.max_agents = std::max<std::size_t>(directory.max_agents, options.max_agents);
+  return directory;
+}
+
 api::LokiApiOptions ApiOptionsOf(const CollectorOptions& options) {
   api::LokiApiOptions api;
   api.max_entries = options.max_entries;
@@ -118,6 +126,7 @@ struct Collector::Impl {
         token(std::move(the_token)),
         metrics(registry),
         http_metrics(registry),
+        agents(DirectoryOptionsOf(options)),
         store(std::move(the_store)),
         ingest_workers(loop, kIngestThreads),
         query_workers(loop, kQueryThreads),
@@ -151,6 +160,7 @@ struct Collector::Impl {
     agent_options.session.collector_id = NewRandomId();
     agent_options.session.token = token;
     agent_options.tls = tls.ingest.get();
+    agent_options.max_connections = options.max_agents;
     auto agent_port = ingest::AgentListener::Listen(
         options.ingest, agent_options,
         {loop, ingest_workers, *store, agents, metrics, SystemClock()});

@@ -27,6 +27,7 @@ struct CollectorOptions {
   std::string tls_key;
   std::string tls_client_ca;  // with tls_cert: agents need certificates, HTTP clients may show one
   bool insecure = false;
+  std::uint64_t max_agents = 8192;  // connected at once
   std::uint64_t max_entries = 5000;
   std::chrono::nanoseconds query_timeout = std::chrono::seconds(60);
 };

@@ -28,6 +28,7 @@ void Flags::Declare(config::ProgramOptions& program) {
               "certificates (PEM) that sign those that agents and HTTP clients have to show");
   program.Add("insecure", &options_.insecure,
               "serve other machines without a token or certificates");
+  program.Add("max-agents", &options_.max_agents, "agents connected at once");
   program.Add("max-entries", &options_.max_entries, "largest limit of a log query");
   program.Add("query-timeout", &options_.query_timeout, "after which a query is stopped");
   program.Add("log-level", &log_level_, "debug, info, warn or error");
@@ -51,6 +52,9 @@ Result<CollectorOptions> Flags::Options() const {
   if (options.retention_free_bytes != 0 && options.retention_free_bytes <= options.min_free_bytes) {
     return Error(ErrorCode::kInvalidArgument,
                  "--retention-free has to be above --min-free, where storing stops");
+  }
+  if (options.max_agents == 0) {
+    return Error(ErrorCode::kInvalidArgument, "--max-agents has to be at least 1");
   }
   if (options.max_entries == 0) {
     return Error(ErrorCode::kInvalidArgument, "--max-entries has to be at least 1");

@@ -1,11 +1,11 @@
 #include <signal.h>
-#include <sys/resource.h>
 
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "collector/collector.h"
+#include "collector/descriptor_limit.h"
 #include "collector/flags.h"
 #include "protocol/base/log.h"
 #include "protocol/config/program_options.h"
@@ -19,12 +19,18 @@ using namespace std::chrono_literals;
 constexpr int kUsageError = 2;
 constexpr auto kStopLimit = 5s;
 
-/// Each agent takes a descriptor; the hard limit is there to be used.
-void RaiseDescriptorLimit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
+/// Fewer agents when there are not descriptors enough, which is said.
+void FitDescriptors(CollectorOptions& options) {
+  const std::uint64_t descriptors = RaiseDescriptorLimit();
+  const std::size_t agents = AgentsWithin(descriptors, options.max_agents);
+  if (agents == options.max_agents) return;
+  log::Warn("few_descriptors",
+            {{"max_agents", options.max_agents},
+             {"served", agents},
+             {"limit", descriptors},
+             {"needed", DescriptorsFor(options.max_agents)},
+             {"raise_with", "ulimit -Hn, LimitNOFILE= of systemd, --ulimit nofile= of docker"}});
+  options.max_agents = agents;
 }
 
 int Run(const CollectorOptions& options) {
@@ -72,7 +78,7 @@ int Main(int argc, char** argv) {
   }
   log::SetLevel(*level);
   net::IgnoreBrokenPipes();
-  RaiseDescriptorLimit();
+  FitDescriptors(*options);
   return Run(*options);
 }
 

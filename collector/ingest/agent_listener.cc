@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -27,10 +28,14 @@ constexpr std::chrono::seconds kUnheard = 5s;
 /// A peer that does not read even our small answers is not served further.
 constexpr std::size_t kMaxUnsentBytes = 64_KiB;
 
+/// What any batch takes beside its bytes: its place in queues, its labels, its answer.
+constexpr std::uint64_t kBatchOverheadBytes = 1_KiB;
+
 /// What a batch takes on its way into the store, its rows included. A header may lie about their
 /// number, but no entry is smaller than a byte.
 std::uint64_t MemoryOf(const ReceivedBatch& batch) {
-  return batch.memory_bytes + std::min(batch.entries, batch.memory_bytes) * sizeof(store::Row);
+  return kBatchOverheadBytes + batch.memory_bytes +
+         std::min(batch.entries, batch.memory_bytes) * sizeof(store::Row);
 }
 
 }  // namespace
@@ -54,23 +59,35 @@ struct AgentListener::Impl {
 
   void OnAccept(std::unique_ptr<net::Connection> stream) {
     if (connections.size() >= options.max_connections) {
-      services.metrics.CountRefused(collector::RefuseReason::kTooMany);
-      if (auto held_back = throttle.Allow(services.clock.Steady())) {
-        log::Warn("agent_refused", {{"peer", stream->peer()},
-                                    {"reason", "too many connections"},
-                                    {"held_back", *held_back}});
+      if (strangers.empty()) {
+        return Refuse(stream->peer(), collector::RefuseReason::kTooMany, "too many connections");
       }
-      return;
+      // An agent says who it is at once, so whoever holds places without a word keeps none out.
+      TurnAway(*strangers.begin(), collector::RefuseReason::kTooMany,
+               "it took long to say who it is, and others came");
     }
     ConnectionId id{next_id++};
     auto connection = std::make_unique<AgentConnection>(id, std::move(stream), options.session,
                                                         services.clock.Steady());
     connection->stream->on_data = [this, id](std::string_view bytes) { OnBytes(id, bytes); };
     connection->stream->on_close = [this, id](std::optional<Error> reason) { OnClose(id, reason); };
+    strangers.insert(id);
     AgentConnection& added = *connection;
     connections.emplace(id, std::move(connection));
     services.metrics.SetConnections(connections.size());
     reading.Add(added);
+  }
+
+  void Refuse(const std::string& peer, collector::RefuseReason reason, std::string_view text) {
+    services.metrics.CountRefused(reason);
+    if (auto held_back = throttle.Allow(services.clock.Steady())) {
+      log::Warn("agent_refused", {{"peer", peer}, {"reason", text}, {"held_back", *held_back}});
+    }
+  }
+
+  void TurnAway(ConnectionId id, collector::RefuseReason reason, std::string_view text) {
+    if (AgentConnection* connection = Find(id)) Refuse(connection->stream->peer(), reason, text);
+    Remove(id);
   }
 
   AgentConnection* Find(ConnectionId id) {
@@ -139,22 +156,11 @@ struct AgentListener::Impl {
       if (!connection->reading) connection->session.OnUnread(now);
       Perform(id, connection->session.OnTick(now));
     }
-    EndSlowFrames(now);
+    for (ConnectionId id : reading.Dawdlers(options.large_frame_time)) {
+      TurnAway(id, collector::RefuseReason::kStalled, "a frame did not end in time");
+    }
     reading.CountUnread();
     reading.Follow();
-  }
-
-  /// Whoever dawdles over a large frame while others wait for its place loses the connection.
-  void EndSlowFrames(SteadyTime now) {
-    for (ConnectionId id : reading.Dawdlers(options.large_frame_time)) {
-      services.metrics.CountRefused(collector::RefuseReason::kProtocol);
-      if (auto held_back = throttle.Allow(now)) {
-        log::Warn("agent_refused", {{"peer", Find(id)->stream->peer()},
-                                    {"reason", "a frame did not end in time"},
-                                    {"held_back", *held_back}});
-      }
-      Remove(id);
-    }
   }
 
   /// Does what a session decided. The connection may be gone afterwards.
@@ -167,8 +173,7 @@ struct AgentListener::Impl {
     AgentConnection* connection = Find(id);
     if (connection == nullptr) return;
     if (connection->stream->pending_write_bytes() > kMaxUnsentBytes) {
-      Remove(id);
-      return;
+      return TurnAway(id, collector::RefuseReason::kStalled, "it does not read its answers");
     }
     reading.Update(*connection);
   }
@@ -178,6 +183,7 @@ struct AgentListener::Impl {
   }
 
   void Do(AgentConnection& connection, action::Admit& admit) {
+    strangers.erase(connection.id);
     auto boot = std::pair(admit.identity.agent, admit.identity.boot);
     auto older = by_boot.find(boot);
     if (older != by_boot.end()) {
@@ -217,16 +223,12 @@ struct AgentListener::Impl {
   }
 
   void Do(AgentConnection& connection, action::Refuse& refuse) {
-    services.metrics.CountRefused(refuse.reason);
-    if (auto held_back = throttle.Allow(services.clock.Steady())) {
-      log::Warn("agent_refused", {{"peer", connection.stream->peer()},
-                                  {"reason", refuse.text},
-                                  {"held_back", *held_back}});
-    }
+    Refuse(connection.stream->peer(), refuse.reason, refuse.text);
   }
 
   void Do(AgentConnection& connection, action::Close&) {
     connection.closing = true;
+    strangers.erase(connection.id);
     LeaveDirectory(connection);
     pipeline.Close(connection.id);
     connection.stream->CloseAfterWrites(kLinger);
@@ -278,6 +280,7 @@ struct AgentListener::Impl {
     LeaveDirectory(*found->second);
     pipeline.Close(id);
     connections.erase(found);
+    strangers.erase(id);
     reading.Remove(id);
     services.metrics.SetConnections(connections.size());
     FinishDrainWhenEmpty();
@@ -312,6 +315,7 @@ struct AgentListener::Impl {
   net::Timer tick;
   std::unique_ptr<net::Listener> listener;
   AgentConnections connections;
+  std::set<ConnectionId> strangers;  // nobody knows yet who they are; the oldest first
   GatedReading reading{options.limits, connections, services.loop, services.metrics,
                        services.clock};
   std::map<std::pair<RandomId, RandomId>, ConnectionId> by_boot;  // the current one of each

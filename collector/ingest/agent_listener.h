@@ -23,7 +23,9 @@ struct AgentListenerOptions {
   SessionOptions session;
   /// Outlives the listener; null: plain TCP. An agent that shows a certificate is held to it.
   net::TlsContext* tls = nullptr;
-  std::size_t max_connections = 4096;
+  /// Past it a newcomer takes the place of the one that has been here for longest without saying
+  /// who it is; when all have, it is turned away.
+  std::size_t max_connections = 8192;
   /// What connections may make the collector hold: batches count uncompressed, with what their rows
   /// take. Beyond it they are not read, so that TCP slows the agents down. The total stays below
   /// what the store lets queue.

@@ -134,6 +134,7 @@ Actions AgentSession::OnAdmitted(std::uint64_t next_sequence) {
   Actions actions;
   if (state_ != State::kAdmitting) return actions;
   state_ = State::kStreaming;
+  frames_.SetLimit(wire::kMaxFramePayloadBytes);
   // What the agent no longer holds will not come and is not waited for.
   expected_ = std::max(next_sequence, first_held_);
   durable_ = acknowledged_ = expected_ - 1;

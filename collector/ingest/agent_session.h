@@ -151,9 +151,9 @@ class AgentSession {
   SessionOptions options_;
   std::optional<PeerIdentity> certificate_;
   State state_ = State::kPreface;
-  std::string preface_;  // what has come of it
-  wire::FrameReader frames_;
-  SteadyTime opened_;  // or not read, the last time
+  std::string preface_;                             // what has come of it
+  wire::FrameReader frames_{wire::kMaxHelloBytes};  // more once it is known
+  SteadyTime opened_;                               // or not read, the last time
   SteadyTime heard_;
   bool ping_sent_ = false;
   SteadyTime next_slow_down_{};

@@ -154,6 +154,7 @@ class BatchIntake : public std::enable_shared_from_this<BatchIntake> {
     if (outcome.malformed.empty()) {
       metrics_.CountIngested(Protocol::kAgent, outcome.entries, outcome.raw_bytes);
     } else {
+      metrics_.CountRejectedBatch();
       metrics_.CountRejected(Protocol::kAgent, RejectReason::kMalformed, outcome.entries);
       log::Warn("batch_rejected", {{"sequence", outcome.sequence},
                                    {"lines", outcome.entries},

@@ -103,6 +103,8 @@ std::string_view RefuseReasonName(RefuseReason reason) {
       return "too_many";
     case RefuseReason::kProtocol:
       return "protocol";
+    case RefuseReason::kStalled:
+      return "stalled";
     case RefuseReason::kTls:
       return "tls";
     case RefuseReason::kCertificate:
@@ -132,6 +134,10 @@ CollectorMetrics::CollectorMetrics(metrics::Registry& registry) {
     std::string reason(RefuseReasonName(static_cast<RefuseReason>(r)));
     refused_[r] = &refused.Add({{"reason", reason}});
   }
+  rejected_batches_ = &registry
+                           .Counter("dunlin_ingest_rejected_batches_total",
+                                    "Batches of agents that can never be read, refused whole.")
+                           .Add({});
   slow_downs_ = &registry
                      .Counter("dunlin_ingest_slow_downs_total",
                               "Times an agent was asked to wait because nothing could be stored.")
@@ -184,6 +190,8 @@ void CollectorMetrics::CountRejected(Protocol protocol, RejectReason reason, std
 }
 
 void CollectorMetrics::CountRefused(RefuseReason reason) { refused_[IndexOf(reason)]->Increment(); }
+
+void CollectorMetrics::CountRejectedBatch() { rejected_batches_->Increment(); }
 
 void CollectorMetrics::CountSlowDown() { slow_downs_->Increment(); }
 

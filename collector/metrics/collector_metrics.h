@@ -35,6 +35,7 @@ enum class RefuseReason {
   kIdentity,
   kTooMany,
   kProtocol,
+  kStalled,      // it kept others waiting, or out
   kTls,          // no handshake; AddTlsMetrics() counts why
   kCertificate,  // it does not speak for this agent
 };
@@ -56,6 +57,8 @@ class CollectorMetrics {
   /// Entries that became durable, once each, with the bytes of their lines.
   void CountIngested(Protocol protocol, std::uint64_t lines, std::uint64_t bytes);
   void CountRejected(Protocol protocol, RejectReason reason, std::uint64_t lines);
+  /// A whole batch of an agent, however many lines it claims.
+  void CountRejectedBatch();
   void CountRefused(RefuseReason reason);
   void CountSlowDown();
   /// From the arrival of a batch to its being durable.
@@ -72,7 +75,7 @@ class CollectorMetrics {
  private:
   static constexpr std::size_t kProtocols = 2;
   static constexpr std::size_t kRejectReasons = 8;
-  static constexpr std::size_t kRefuseReasons = 8;
+  static constexpr std::size_t kRefuseReasons = 9;
   static constexpr std::size_t kQueryKinds = 3;
   static constexpr std::size_t kQueryErrors = 5;
 
@@ -80,6 +83,7 @@ class CollectorMetrics {
   std::array<prometheus::Counter*, kProtocols> bytes_{};
   std::array<std::array<prometheus::Counter*, kRejectReasons>, kProtocols> rejected_{};
   std::array<prometheus::Counter*, kRefuseReasons> refused_{};
+  prometheus::Counter* rejected_batches_;
   prometheus::Counter* slow_downs_;
   prometheus::Histogram* acknowledge_;
   prometheus::Gauge* connections_;

@@ -86,6 +86,14 @@ struct BatchView {
   std::string_view content;
 };
 
+/// What a reader accepts of one batch, beside kMaxContentBytes: an entry, a mark or a gap costs a
+/// collector far more memory than the one or two bytes that a hostile sender spends on it. A sender
+/// stays far below: an entry has one byte of kMaxBatchLinesBytes at least, marks are rare, and gaps
+/// are merged by output and reason.
+inline constexpr std::uint32_t kMaxBatchEntries = 2 * 1024 * 1024;
+inline constexpr std::size_t kMaxBatchMarks = 4096;
+inline constexpr std::size_t kMaxBatchGaps = 256;
+
 /// Errors: kCorruption.
 Result<BatchView> DecodeBatch(std::string_view payload);
 
@@ -97,6 +105,7 @@ std::size_t MaxFrameBytes(const BatchView& batch);
 
 /// Lines that fit one frame with their columns even when zstd cannot compress them.
 inline constexpr std::size_t kMaxBatchLinesBytes = 2_MiB;
+static_assert(kMaxBatchLinesBytes <= kMaxBatchEntries);
 
 /// Compresses columns into Batch payloads, reusing its buffers: zstd level 1, no zstd checksum
 /// (frames have their own). One thread.

@@ -84,12 +84,14 @@ bool ReadMark(const FieldReader& parent, Mark& mark) {
   return !fields.failed();
 }
 
-/// Appends the packed varints of `packed`, each at most 32 bits; false when they are malformed.
-bool AppendPacked(std::string_view packed, std::vector<std::uint32_t>& values) {
+/// Appends the packed varints of `packed`, each at most 32 bits; false when they are malformed or
+/// more than `most` values would be there.
+bool AppendPacked(std::string_view packed, std::size_t most, std::vector<std::uint32_t>& values) {
   // Each varint has exactly one byte below 0x80: its last.
   auto count = std::count_if(packed.begin(), packed.end(),
                              [](char c) { return static_cast<signed char>(c) >= 0; });
   std::size_t old_size = values.size();
+  if (static_cast<std::size_t>(count) > most - old_size) return false;
   values.resize(old_size + static_cast<std::size_t>(count));
   std::uint32_t* out = values.data() + old_size;
   const auto* at = reinterpret_cast<const unsigned char*>(packed.data());
@@ -112,27 +114,29 @@ bool AppendPacked(std::string_view packed, std::vector<std::uint32_t>& values) {
   return true;
 }
 
-/// A repeated uint32 field, packed as we write it or one by one as protobuf also allows.
-bool ReadRepeated(const FieldReader& field, std::vector<std::uint32_t>& values) {
+/// A repeated uint32 field, packed as we write it or one by one as protobuf also allows; false when
+/// it is malformed or has more than `most` values.
+bool ReadRepeated(const FieldReader& field, std::size_t most, std::vector<std::uint32_t>& values) {
   if (field.type() == WireType::kLengthPrefixed) {
     std::string_view packed;
     field.Read(packed);
-    return AppendPacked(packed, values);
+    return AppendPacked(packed, most, values);
   }
   if (field.type() != WireType::kVarint) return true;
   std::uint64_t value = 0;
   field.Read(value);
-  if (value > std::numeric_limits<std::uint32_t>::max()) return false;
+  if (value > std::numeric_limits<std::uint32_t>::max() || values.size() == most) return false;
   values.push_back(static_cast<std::uint32_t>(value));
   return true;
 }
 
-bool ReadRepeated(const FieldReader& field, std::vector<std::int64_t>& values) {
+bool ReadRepeated(const FieldReader& field, std::size_t most, std::vector<std::int64_t>& values) {
   if (field.type() == WireType::kLengthPrefixed) {
     std::string_view packed;
     field.Read(packed);
     ByteReader reader(packed);
     while (!reader.empty() && !reader.failed()) {
+      if (values.size() == most) return false;
       values.push_back(UnZigZag(reader.ReadVarint().value_or(0)));
     }
     return !reader.failed();
@@ -140,6 +144,7 @@ bool ReadRepeated(const FieldReader& field, std::vector<std::int64_t>& values) {
   if (field.type() != WireType::kVarint) return true;
   std::uint64_t value = 0;
   field.Read(value);
+  if (values.size() == most) return false;
   values.push_back(UnZigZag(value));
   return true;
 }
@@ -202,6 +207,9 @@ Result<BatchView> DecodeBatch(std::string_view payload) {
         fields.Read(batch.header.first_sequence);
         break;
       case batch_field::kGaps:
+        if (batch.header.gaps.size() == kMaxBatchGaps) {
+          return Malformed(Join("it has more than ", kMaxBatchGaps, " gaps"));
+        }
         if (!ReadGap(fields, batch.header.gaps.emplace_back())) {
           return Malformed("a gap is malformed");
         }
@@ -214,6 +222,9 @@ Result<BatchView> DecodeBatch(std::string_view payload) {
   if (content_bytes > kMaxContentBytes) {
     return Malformed(
         Join("its content of ", content_bytes, " bytes is over the limit of ", kMaxContentBytes));
+  }
+  if (entries > kMaxBatchEntries) {
+    return Malformed(Join("its ", entries, " entries are over the limit of ", kMaxBatchEntries));
   }
   if (batch.content.empty() != (content_bytes == 0)) {
     return Malformed("content and its size disagree");
@@ -260,7 +271,8 @@ struct BatchDecoder::Impl {
     return std::string_view(plain.get(), got);
   }
 
-  Result<void> ReadColumns(std::string_view content, Columns& columns) {
+  /// No column is longer than the batch has entries, so memory is spent on no more than was stated.
+  Result<void> ReadColumns(std::string_view content, std::size_t entries, Columns& columns) {
     run_outputs.clear();
     run_entries.clear();
     run_time_deltas.clear();
@@ -272,25 +284,28 @@ struct BatchDecoder::Impl {
           fields.Read(columns.lines);
           break;
         case columns_field::kLineLengths:
-          well_formed = ReadRepeated(fields, columns.line_lengths);
+          well_formed = ReadRepeated(fields, entries, columns.line_lengths);
           break;
         case columns_field::kRunOutputs:
-          well_formed = ReadRepeated(fields, run_outputs);
+          well_formed = ReadRepeated(fields, entries, run_outputs);
           break;
         case columns_field::kRunEntries:
-          well_formed = ReadRepeated(fields, run_entries);
+          well_formed = ReadRepeated(fields, entries, run_entries);
           break;
         case columns_field::kRunTimeDeltas:
-          well_formed = ReadRepeated(fields, run_time_deltas);
+          well_formed = ReadRepeated(fields, entries, run_time_deltas);
           break;
         case columns_field::kMarks:
-          well_formed = ReadMark(fields, columns.marks.emplace_back());
+          well_formed = columns.marks.size() < std::min(entries, kMaxBatchMarks) &&
+                        ReadMark(fields, columns.marks.emplace_back());
           break;
         default:
           break;
       }
     }
-    if (!well_formed || fields.failed()) return Malformed("its columns are not protobuf");
+    if (!well_formed || fields.failed()) {
+      return Malformed("its columns are not protobuf, or longer than it has entries");
+    }
     return {};
   }
 
@@ -367,7 +382,7 @@ Result<void> BatchDecoder::Decode(const BatchView& batch, Columns& columns) {
   if (batch.content_bytes > 0) {
     auto content = impl_->Decompress(batch);
     if (!content) return std::move(content).error();
-    if (auto read = impl_->ReadColumns(*content, columns); !read) return read;
+    if (auto read = impl_->ReadColumns(*content, batch.entries, columns); !read) return read;
     if (auto built = impl_->BuildRuns(batch.base_time_ns, columns); !built) return built;
   }
   if (auto checked = CheckLines(batch, columns); !checked) return checked;

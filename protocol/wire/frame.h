@@ -19,6 +19,10 @@ inline constexpr std::size_t kFrameHeaderBytes = 16;
 /// columns.
 inline constexpr std::uint32_t kMaxFramePayloadBytes = 4_MiB;
 
+/// The largest Hello that anybody needs: 30 labels of the longest names and values are 36 KiB.
+/// Until it has come its sender is a stranger, who is not to cost memory.
+inline constexpr std::uint32_t kMaxHelloBytes = 64_KiB;
+
 enum class FrameType : std::uint8_t {
   kHello = 1,
   kWelcome = 2,
@@ -51,6 +55,9 @@ class FrameReader {
  public:
   explicit FrameReader(std::uint32_t max_payload_bytes = kMaxFramePayloadBytes)
       : max_payload_bytes_(max_payload_bytes) {}
+
+  /// From the next frame on. One that has begun to come under the old limit is held to that.
+  void SetLimit(std::uint32_t max_payload_bytes) { max_payload_bytes_ = max_payload_bytes; }
 
   /// Offers the next bytes of the stream. They stay valid and unchanged until Next() has answered
   /// nothing.

@@ -40,7 +40,10 @@ void PutLabels(std::string& out, std::uint32_t number, const LabelSet& labels) {
   }
 }
 
-/// Adds one Label message to `labels`; false when it is malformed.
+/// Far above what any identity or sample has; each further label would cost more than the last.
+constexpr std::size_t kMaxLabels = 64;
+
+/// Adds one Label message to `labels`; false when it is malformed or there are too many.
 bool ReadLabel(const FieldReader& fields, LabelSet& labels) {
   std::string_view bytes;
   std::string_view name;
@@ -52,6 +55,7 @@ bool ReadLabel(const FieldReader& fields, LabelSet& labels) {
     if (label.number() == 2) label.Read(value);
   }
   if (label.failed() || !IsValidLabelName(name)) return false;
+  if (labels.size() >= kMaxLabels && !labels.Has(name)) return false;
   labels.Set(name, value);
   return true;
 }
@@ -118,7 +122,8 @@ Result<Hello> DecodeHello(std::string_view payload) {
         fields.Read(message.host);
         break;
       case 11:
-        if (!ReadLabel(fields, message.labels)) return Malformed("hello", "a label is malformed");
+        if (!ReadLabel(fields, message.labels))
+          return Malformed("hello", "a label is malformed or one too many");
         break;
       case 12:
         fields.Read(message.first_sequence);

@@ -42,6 +42,11 @@ void Peer::Send(std::string_view bytes) {
   }
 }
 
+void Peer::TakeLittle() {
+  int bytes = 1;  // the kernel makes it as small as it can
+  REQUIRE(::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes) == 0);
+}
+
 std::string Peer::Receive() {
   std::array<char, 65536> buffer;
   ssize_t size = ::recv(fd_, buffer.data(), buffer.size(), 0);

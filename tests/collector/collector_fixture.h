@@ -24,6 +24,8 @@ class Peer {
   Peer& operator=(const Peer&) = delete;
 
   void Send(std::string_view bytes);
+  /// From now on little is taken in while nobody receives.
+  void TakeLittle();
   /// The next bytes; empty when the other side has closed.
   std::string Receive();
   /// Receives until the other side closes.

@@ -37,10 +37,11 @@ TEST_CASE("a data folder is all a collector needs", "[collector][flags]") {
 
 TEST_CASE("flags become options", "[collector][flags]") {
   Flags flags;
-  Parse(flags, {"--data=/d", "--http=[::1]:1", "--ingest=:2", "--retention=0",
-                "--retention-size=1GiB", "--retention-free=5MiB", "--min-free=4MiB",
-                "--token-file=/t", "--tls-cert=/c", "--tls-key=/k", "--tls-client-ca=/a",
-                "--insecure", "--max-entries=7", "--query-timeout=5s", "--log-level=debug"});
+  Parse(flags,
+        {"--data=/d", "--http=[::1]:1", "--ingest=:2", "--retention=0", "--retention-size=1GiB",
+         "--retention-free=5MiB", "--min-free=4MiB", "--token-file=/t", "--tls-cert=/c",
+         "--tls-key=/k", "--tls-client-ca=/a", "--insecure", "--max-agents=6", "--max-entries=7",
+         "--query-timeout=5s", "--log-level=debug"});
   auto options = flags.Options();
   REQUIRE(options);
   CHECK(options->http == net::HostPort{"::1", 1});
@@ -54,6 +55,7 @@ TEST_CASE("flags become options", "[collector][flags]") {
   CHECK(options->tls_key == "/k");
   CHECK(options->tls_client_ca == "/a");
   CHECK(options->insecure);
+  CHECK(options->max_agents == 6);
   CHECK(options->max_entries == 7);
   CHECK(options->query_timeout == 5s);
   auto level = flags.LogLevel();
@@ -62,8 +64,8 @@ TEST_CASE("flags become options", "[collector][flags]") {
 }
 
 TEST_CASE("a wrong value names its flag", "[collector][flags]") {
-  auto flag = GENERATE(as<std::string>{}, "--http=nowhere", "--ingest=1.2.3.4", "--max-entries=0",
-                       "--query-timeout=0", "--retention-free=256MiB");
+  auto flag = GENERATE(as<std::string>{}, "--http=nowhere", "--ingest=1.2.3.4", "--max-agents=0",
+                       "--max-entries=0", "--query-timeout=0", "--retention-free=256MiB");
   CAPTURE(flag);
   Flags flags;
   Parse(flags, {"--data=/d", flag});

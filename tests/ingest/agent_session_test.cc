@@ -1,5 +1,6 @@
 #include "collector/ingest/agent_session.h"
 
+#include <limits>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -225,6 +226,38 @@ TEST_CASE("what is not an agent is turned away", "[ingest][session]") {
     CHECK(peer.Wait(9s).empty());
     CHECK(peer.Wait(1s) == Words{"refuse not_dunlin", "close"});
   }
+  SECTION("when its hello dribbles in") {
+    std::string bytes = PrefaceAndHello(HelloOf("web"));
+    for (std::size_t i = 0; i < 9; ++i) {
+      CHECK(peer.Send(bytes.substr(i, 1)).empty());
+      CHECK(peer.Wait(1s).empty());
+    }
+    CHECK(peer.Send(bytes.substr(9, 1)).empty());
+    CHECK(peer.Wait(1s) ==
+          Words{"refuse not_dunlin", "goodbye: no hello in time (retry)", "close"});
+  }
+  SECTION("when its first frame is larger than any hello") {
+    std::string bytes;
+    wire::AppendFrame(bytes, wire::FrameType::kHello, std::string(wire::kMaxHelloBytes + 1, '\0'));
+    // Nothing but its header is needed.
+    Words words = peer.Send(std::string(wire::kPreface) + bytes.substr(0, wire::kFrameHeaderBytes));
+    REQUIRE(words.size() == 3);
+    CHECK(words[0] == "refuse protocol");
+    CHECK(words[2] == "close");
+    CHECK(peer.session().buffered_bytes() <= wire::kFrameHeaderBytes);
+  }
+  SECTION("when its labels have no end") {
+    wire::Hello hello = HelloOf("web");
+    for (int i = 0; i < 10'000; ++i) hello.labels.Set(Join("l", i), "x");
+    std::string bytes = PrefaceAndHello(hello);
+    REQUIRE(bytes.size() > wire::kMaxHelloBytes);
+    CHECK(peer.Send(bytes).front() == "refuse protocol");
+  }
+  SECTION("when its hello is small and has too many labels all the same") {
+    wire::Hello hello = HelloOf("web");
+    for (int i = 0; i < 100; ++i) hello.labels.Set(Join("l", i), "x");
+    CHECK(peer.Send(PrefaceAndHello(hello)).front() == "refuse protocol");
+  }
   SECTION("when damaged frames follow") {
     std::string bytes = PrefaceAndHello(HelloOf("web"));
     bytes.back() ^= 1;
@@ -370,6 +403,17 @@ TEST_CASE("a range behind what is expected is an error", "[ingest][session]") {
   agent.Open(2);
   CHECK(agent.Send(RangeFrame(3, 6)) ==
         Words{"goodbye: batch 3 came where 2 was expected (retry)", "close"});
+}
+
+TEST_CASE("an agent that begins at the end of all sequences gets nowhere", "[ingest][session]") {
+  constexpr std::uint64_t kLast = std::numeric_limits<std::uint64_t>::max();
+  Conversation agent;
+  wire::Hello hello = HelloOf("web");
+  hello.first_sequence = kLast;
+  REQUIRE(agent.Send(PrefaceAndHello(hello)) == Words{"admit shop/web/v1/web-1"});
+  REQUIRE(agent.Admit(1) == Words{"welcome next=1"});
+  CHECK(agent.Send(BatchFrame(kLast, {"a"})) ==
+        Words{"refuse protocol", "goodbye: a batch that none could follow (final)", "close"});
 }
 
 TEST_CASE("a range to the end of all sequences is refused", "[ingest][session]") {

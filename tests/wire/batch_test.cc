@@ -364,6 +364,9 @@ TEST_CASE("a header that contradicts its content is refused", "[wire][batch]") {
   SECTION("content cut short") { batch.mutable_content()->pop_back(); }
   SECTION("content with a second frame") { batch.mutable_content()->append(Compressed("")); }
   SECTION("a gap of no output") { batch.mutable_gaps(0)->clear_output(); }
+  SECTION("gaps without end") {
+    while (batch.gaps_size() <= static_cast<int>(kMaxBatchGaps)) *batch.add_gaps() = batch.gaps(0);
+  }
   CheckRefused(batch);
 }
 
@@ -375,6 +378,32 @@ TEST_CASE("a decompression bomb fails before it is unfolded", "[wire][batch]") {
   CheckRefused(batch);
   batch.set_content_bytes(64 << 20);
   CheckRefused(batch);
+}
+
+TEST_CASE("a batch of millions of empty lines is refused by its header", "[wire][batch]") {
+  auto [entries, taken] = GENERATE(
+      table<std::uint32_t, bool>({{kMaxBatchEntries, true}, {kMaxBatchEntries + 1, false}}));
+  v1::Columns columns;
+  columns.set_lines(std::string(entries, '\n'));
+  columns.add_run_outputs(1);
+  columns.add_run_entries(entries);
+  columns.add_run_time_deltas_ns(0);
+  std::string plain = columns.SerializeAsString();
+  // The lengths, all zero, as a packed field.
+  plain += '\x12';
+  for (std::uint32_t left = entries; left != 0; left >>= 7) {
+    plain += static_cast<char>((left & 0x7F) | (left >= 0x80 ? 0x80 : 0));
+  }
+  plain.append(entries, '\0');
+  v1::Batch batch;
+  batch.set_sequence(1);
+  batch.set_entries(entries);
+  batch.set_content_bytes(static_cast<std::uint32_t>(plain.size()));
+  batch.set_content(Compressed(plain));
+  CHECK(batch.content().size() < 10'000);
+  std::string payload = batch.SerializeAsString();
+  CHECK(DecodeBatch(payload).has_value() == taken);
+  if (taken) CHECK(DecodeAll(payload)->line_lengths.size() == entries);
 }
 
 TEST_CASE("columns that contradict each other are refused", "[wire][batch]") {
@@ -406,6 +435,19 @@ TEST_CASE("columns that contradict each other are refused", "[wire][batch]") {
   SECTION("no lines") { columns.clear_lines(); }
   SECTION("a mark past the end") { columns.mutable_marks(0)->set_entry(3); }
   SECTION("marks that do not rise") { *columns.add_marks() = columns.marks(0); }
+  SECTION("marks without end") {
+    for (int i = 0; i < 4; ++i) *columns.add_marks() = columns.marks(0);
+  }
+  SECTION("lengths without end") {
+    for (int i = 0; i < 100; ++i) columns.add_line_lengths(0);
+  }
+  SECTION("runs of no entries without end") {
+    for (int i = 0; i < 100; ++i) {
+      columns.add_run_outputs(1);
+      columns.add_run_entries(0);
+      columns.add_run_time_deltas_ns(0);
+    }
+  }
   std::string plain = columns.SerializeAsString();
   batch.set_content_bytes(static_cast<std::uint32_t>(plain.size()));
   batch.set_content(Compressed(plain));

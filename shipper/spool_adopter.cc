@@ -68,18 +68,12 @@ struct SpoolAdopter::Adopted {
       : name(std::move(found.name)), queue({kMemoryBytes, WhenFull::kBlock}) {
     queue.Adopt(found.spool->first_sequence(), found.spool->last_sequence(),
                 found.spool->accounts().unacknowledged);
-    auto held = std::make_shared<std::unique_ptr<Spool>>(std::move(found.spool));
     auto disk = std::make_shared<SpoolDisk>(
-        clock,
-        [held]() -> Result<std::unique_ptr<Spool>> {
-          if (!*held) return Error(ErrorCode::kNotFound, "the adopted spool is gone");
-          return std::move(*held);
-        },
+        clock, std::move(found.spool),
         [fs = place.fs, folder = place.folder,
          options = place.options](std::unique_ptr<Spool> spool) {
           return SpoolFolder(*fs, folder, options).Remove(std::move(spool));
-        },
-        SpoolSync::kNever);
+        });
     tier = std::make_unique<SpoolTier>(loop, worker, queue, std::move(disk),
                                        place.options.limit_bytes, SpoolSync::kNever,
                                        /*may_drop=*/false);

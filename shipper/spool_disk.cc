@@ -4,6 +4,16 @@
 
 namespace dunlin::shipper {
 
+SpoolDisk::SpoolDisk(const Clock& clock, std::unique_ptr<Spool> spool, Remove remove)
+    : SpoolDisk(
+          clock,
+          []() -> Result<std::unique_ptr<Spool>> {
+            return Error(ErrorCode::kNotFound, "the adopted spool is gone");
+          },
+          std::move(remove), SpoolSync::kNever) {
+  spool_ = std::move(spool);
+}
+
 SpoolReport SpoolDisk::Run(const SpoolErrand& errand) {
   SpoolReport report;
   if (!spool_) {

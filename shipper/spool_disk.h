@@ -52,6 +52,8 @@ class SpoolDisk {
   /// What both capture outlives this.
   SpoolDisk(const Clock& clock, Open open, Remove remove, SpoolSync sync)
       : clock_(clock), open_(std::move(open)), remove_(std::move(remove)), sync_(sync) {}
+  /// One that is open already: an adopted one.
+  SpoolDisk(const Clock& clock, std::unique_ptr<Spool> spool, Remove remove);
 
   SpoolReport Run(const SpoolErrand& errand);
 

@@ -130,6 +130,26 @@ TEST_CASE("what was not sent at the end is delivered by the next on the folder",
   CHECK(rig.shipper->Account().captured == 0);
 }
 
+TEST_CASE("a spool whose every batch was acknowledged before the kill is removed",
+          "[shipper][spool]") {
+  SpoolRig rig;
+  const std::string identity = wire::Encode(rig.options.sender->hello);
+  {
+    SpoolFolder left(PosixFileSystem(), rig.folder.path(), {});
+    auto spool = left.Create("one", RandomId{9}, identity);
+    REQUIRE(spool);
+    SpoolBatchInfo info;
+    info.first_sequence = info.sequence = 1;
+    REQUIRE((*spool)->Append(info, "a frame"));
+    // The segment that is open stays; its owner would remove it at its end.
+    REQUIRE((*spool)->Acknowledge(1));
+  }
+  REQUIRE(rig.Spools() == 1);
+  rig.shipper->Start({});
+  RunUntil(rig.loop, [&] { return rig.shipper->adopted()->finished_spools == 1; });
+  CHECK(rig.Spools() == 0);
+}
+
 TEST_CASE("a full spool drops its oldest and says so", "[shipper][spool]") {
   SpoolRig rig;
   rig.options.queue.limit_bytes = 256_KiB;

@@ -32,8 +32,8 @@ from relay import Relay
 WRITER = harness.BIN.parent / "tests/dunlin_numbered_writer"
 AGENTS = 8
 SCRAPE_INTERVAL = 0.3
-# Lines that were read this long before a kill are safe with a spool: the batch age and time for the disk. What the machine
-# is short of CPU shows in this script's own delays, many of which are added.
+# Lines that were read this long before a kill are safe with a spool: the batch age, and the pause in which a disk that was
+# full is left alone. What the machine is short of CPU shows in this script's own delays, many of which are added.
 SPOOL_DELAY = 1.0 + 5.0
 DELAYS_ADDED = 10
 
@@ -68,6 +68,12 @@ class BootOnWire:
         self.boot_id = hello.boot_id
         self.batches = {}  # sequence: Batch
         self.promised = 0  # the highest sequence that a collector called durable
+        self.promised_to_itself = None  # of that, what was promised before the boot ended
+
+    def lines_for_others(self):
+        """At most so many lines were delivered by whoever took over the spool of this boot."""
+        return sum(batch.entries for sequence, batch in self.batches.items()
+                   if self.promised_to_itself is not None and self.promised_to_itself < sequence <= self.promised)
 
     def totals(self):
         """What a collector that has kept its promises has: see Boot.on_wire."""
@@ -132,6 +138,15 @@ class Watcher:
         self.boot.promised = max(self.boot.promised, sequence)
 
 
+class Adopted(collections.namedtuple("Adopted", "spools acknowledged dropped spooled", defaults=(0, 0, 0, 0))):
+    """What an agent counts of the spools of others."""
+
+    @staticmethod
+    def of(values):
+        return Adopted(*(int(metric_sum(values, "dunlin_agent_adopted_" + name))
+                         for name in ("spools_total", "lines_acknowledged_total", "lines_dropped_total", "lines_spooled")))
+
+
 class Life:
     """One boot: an agent, its writer, and what was seen of them."""
 
@@ -145,6 +160,8 @@ class Life:
         self.progress_file = progress_file
         self.history = collections.deque()  # (time, Counters), of the last minute
         self.ended = None  # "killed", "stopped", or nothing while it lives
+        self.adopted = Adopted()
+        self.spool_errors = 0
         self.held_to_be_safe = 0
 
     def progress(self):
@@ -187,6 +204,8 @@ class Life:
         while self.history[0][0] < now - 60:
             self.history.popleft()
         self.connected = values.get("dunlin_agent_connected") == 1
+        self.adopted = Adopted.of(values)
+        self.spool_errors = int(metric_sum(values, "dunlin_agent_spool_errors_total"))
         return counters
 
     def last(self):
@@ -196,7 +215,7 @@ class Life:
         """What a kill now must not take."""
         last = self.last()
         self.held_to_be_safe = last.acknowledged
-        if spool_fine_since is None:
+        if not self.writer.spool:
             return
         self.held_to_be_safe += last.spooled
         before = time.monotonic() - spool_delay
@@ -220,8 +239,9 @@ class Life:
 class Writer:
     """One of the eight: a service whose agent is started again and again."""
 
-    def __init__(self, number, quota, rate, flags, text):
+    def __init__(self, number, quota, rate, flags, text, spool):
         self.number = number
+        self.spool = spool  # its folder, or nothing
         self.service = f"w{number}"
         self.quota = quota
         self.rate = rate
@@ -250,7 +270,7 @@ class Oracle:
         self.done_events = collections.Counter()
         self.stalled = []
         self.data_disk = self.spool_disk = None
-        self.spool_fine_since = time.monotonic() if options.spool else None
+        self.spool_fine_since = time.monotonic()
         self.collector_up = True
         self.longest_delay = 0.0
 
@@ -275,16 +295,19 @@ class Oracle:
         for number in range(AGENTS):
             # Half of them wait for room, half drop; two of those print what hardly compresses and fill their queue soon.
             flags = ["--memory-limit", "1MiB", "--when-full", "block" if number % 2 else "drop-oldest"]
-            if self.options.spool:
-                # Two share a folder.
-                flags += ["--spool", self.spool_of(number)]
+            spool = self.spool_of(number) if number < self.options.spools else None
+            if spool:
+                flags += ["--spool", spool, "--spool-sync", ("interval", "batch", "never")[number % 3]]
+                if number == 0:
+                    flags += ["--spool-limit", "4MiB"]
             quota = size // AGENTS
             self.writers.append(Writer(number, quota, quota / self.options.seconds, flags,
-                                       "random" if number in (0, 4) else text))
+                                       "random" if number in (0, 4) else text, spool))
         for writer in self.writers:
             self.start_agent(writer)
 
     def spool_of(self, number):
+        """Two share a folder."""
         return self.folder / "spools" / f"s{max(number, 1)}"
 
     def start_agent(self, writer):
@@ -305,7 +328,7 @@ class Oracle:
                   "cut_one": o.kills // 4, "stall": o.kills // 8, "half_open": o.kills // 10}
         if o.disks:
             counts["fill_data_disk"] = max(1, o.kills // 25)
-            if o.spool:
+            if o.spools:
                 counts["fill_spool_disk"] = max(1, o.kills // 25)
         begin = time.monotonic()
         events = [(begin + 1 + self.chance.random() * o.seconds, name) for name, n in counts.items() for _ in range(n)]
@@ -338,6 +361,9 @@ class Oracle:
         if life.ended:
             return False
         life.hold_safe(self.spool_fine_since, SPOOL_DELAY + DELAYS_ADDED * self.longest_delay)
+        if on_wire := life.on_wire(self.ledger):
+            # Before the kill: what is promised meanwhile may count as anybody's.
+            on_wire.promised_to_itself = on_wire.promised
         life.kill()
         life.ended = "killed"
         later(self.chance.uniform(0, 1), lambda later, writer=writer: self.restart_agent(writer, later))
@@ -383,7 +409,7 @@ class Oracle:
         return True
 
     def fill_spool_disk(self, later):
-        if self.spool_fine_since is None or self.spool_disk.filler.exists():
+        if self.spool_disk.filler.exists():
             return False
         self.spool_fine_since = float("inf")
         self.spool_disk.fill(self.chance.choice([0, 0, 300_000]))
@@ -454,14 +480,12 @@ class Oracle:
                 counters = writer.life.scrape()
                 written = sum(writer.life.progress()[3:5])
                 if counters and writer.life.connected and counters.captured == written and \
-                        counters.queued == counters.spooled == 0:
+                        counters.queued == counters.spooled == writer.life.adopted.spooled == 0:
                     del waiting[writer.service]
             time.sleep(0.1)
 
     def spool_folders_left(self):
         """Those of boots that ended."""
-        if not self.options.spool:
-            return []
         living = {boot.boot_id for w in self.writers if (boot := w.life.on_wire(self.ledger))}
         return [folder for folder in (self.folder / "spools").glob("s*/*/*") if folder.is_dir() and folder.name not in living]
 
@@ -519,6 +543,7 @@ class Oracle:
                 complete_lives += life.ended is None
                 for entry in (e for output in stored.values() for e in output if e.gap_reason):
                     reasons[entry.gap_reason] += entry.gap_lines
+        self.judge_adoption()
         metrics = self.collector.metrics()
         if metrics["dunlin_store_lines"] != entries:
             self.violations.append(f"the collector counts {metrics['dunlin_store_lines']:.0f} entries, {entries} were read")
@@ -535,6 +560,24 @@ class Oracle:
         if present == 0:
             self.violations.append("nothing was stored at all")
         return metrics
+
+    def judge_adoption(self):
+        """Who takes over a spool counts its lines once, and never as its own."""
+        lives = [life for w in self.writers for life in w.lives]
+        for folder in sorted({w.spool for w in self.writers if w.spool}):
+            here = [life for life in lives if life.writer.spool == folder]
+            counted = sum(life.adopted.acknowledged for life in here)
+            passed = sum(boot.lines_for_others() for life in here if (boot := life.on_wire(self.ledger)))
+            if counted > passed:
+                self.violations.append(f"{folder.name}: {counted} lines of others counted as delivered, {passed} were")
+            if dropped := sum(life.adopted.dropped for life in here):
+                self.violations.append(f"{folder.name}: {dropped} lines of others were damaged or rejected")
+            progress(f"{folder.name}: {sum(life.adopted.spools for life in here)} spools of others taken over, "
+                     f"{counted} lines of {passed} from there counted as delivered")
+        for life in lives:
+            if not life.writer.spool and any(life.adopted):
+                self.violations.append(f"{life.name} has no spool and counts those of others: {life.adopted}")
+        progress(f"{sum(life.spool_errors for life in lives)} refusals of the spools' disk")
 
     def check_collector_counters(self):
         """What was there at its start and what it took since is what is there."""
@@ -574,7 +617,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=22, help="that the writers take")
     parser.add_argument("--settle-seconds", type=float, default=120)
     parser.add_argument("--longest-stall", type=float, default=3)
-    parser.add_argument("--spool", action="store_true")
+    parser.add_argument("--spools", type=int, default=AGENTS // 2, help="of the eight agents have one")
     parser.add_argument("--seed", type=int, default=int(os.environ.get("DUNLIN_SEED", "0")) or random.randrange(2**31))
     options = parser.parse_args()
     progress(f"DUNLIN_SEED={options.seed}")

@@ -3,20 +3,22 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstdint>
 #include <cstring>
 
 namespace dunlin::net {
 namespace {
 
-// Only a process without close_range and /proc comes this far; a limit of 2^30 descriptors must not
-// make its start take minutes.
+// Where not even the size of the descriptor table can be had; a limit of 2^30 descriptors must not
+// make a start take minutes.
 constexpr rlim_t kMostDescriptorsTried = 65536;
 
 // linux/close_range.h, which older C libraries lack.
@@ -65,6 +67,33 @@ bool Replace(int standard, int fd) { return fd < 0 || dup2(fd, standard) >= 0; }
 void CloseOnExec(int fd) {
   int flags = fcntl(fd, F_GETFD);
   if (flags >= 0) fcntl(fd, F_SETFD, flags | FD_CLOEXEC);
+}
+
+/// How many descriptors the kernel has a table for: a power of two that no open one has reached,
+/// whatever the limit is or was. 0: it cannot be told.
+///
+/// pselect(2) on more descriptors than there can be reads only as much of a set as the table is
+/// long, so a set that ends before unreadable memory says whether that is longer (EFAULT).
+unsigned DescriptorTableSize() {
+  constexpr std::size_t kMostDescriptors = 1 << 30;  // about what nr_open can be
+  constexpr std::size_t kGuardBytes = 64 * 1024;     // a page, however large they are
+  constexpr std::size_t kSetBytes = kMostDescriptors / CHAR_BIT;
+  void* memory = mmap(nullptr, kSetBytes + kGuardBytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return 0;
+  char* const end = static_cast<char*>(memory) + kSetBytes;
+  std::size_t size = 0;
+  if (mprotect(end, kGuardBytes, PROT_NONE) == 0) {
+    const timespec at_once{};
+    for (std::size_t tried = 64; tried <= kMostDescriptors && size == 0; tried *= 2) {
+      const long done = syscall(SYS_pselect6, INT_MAX, end - tried / CHAR_BIT, nullptr, nullptr,
+                                &at_once, nullptr);
+      if (done == 0) size = tried;
+      if (done < 0 && errno != EFAULT) break;
+    }
+  }
+  munmap(memory, kSetBytes + kGuardBytes);
+  return static_cast<unsigned>(size);
 }
 
 /// As execvp: a file that is not there is passed over; one that may not be executed is remembered,
@@ -155,11 +184,15 @@ bool CloseOnExecByFolder(unsigned first) {
 }
 
 bool CloseOnExecOneByOne(unsigned first) {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = kMostDescriptorsTried;
-  auto end = static_cast<unsigned>(std::min(limit.rlim_cur, kMostDescriptorsTried));
+  unsigned end = DescriptorTableSize();
+  const bool all = end != 0;
+  if (!all) {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = kMostDescriptorsTried;
+    end = static_cast<unsigned>(std::min(limit.rlim_cur, kMostDescriptorsTried));
+  }
   for (unsigned fd = first; fd < end; ++fd) CloseOnExec(static_cast<int>(fd));
-  return true;
+  return all;
 }
 
 }  // namespace dunlin::net

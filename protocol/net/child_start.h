@@ -46,6 +46,6 @@ struct StartFailure {
 /// could.
 bool CloseOnExecByRange(unsigned first);   // close_range(2), Linux 5.11
 bool CloseOnExecByFolder(unsigned first);  // the names in /proc/self/fd
-bool CloseOnExecOneByOne(unsigned first);  // up to a bound: always can
+bool CloseOnExecOneByOne(unsigned first);  // up to the highest there can be; false: to a bound
 
 }  // namespace dunlin::net

@@ -8,8 +8,9 @@
 //   root=FOLDER     the folder is all there is, and read-only
 //   user=UID        user and group
 //   unprivileged    no capabilities, now or ever, and no way to gain any (no_new_privs)
-//   descriptors=N   so many open descriptors besides its standard ones, up to numbers near 60000,
-//                   and as many allowed as the machine allows
+//   descriptors=N[:HIGHEST]
+//                   so many open descriptors besides its standard ones, up to numbers near HIGHEST
+//                   (60000), and as many allowed as the machine allows
 //   refuse=E:a,b,…  these system calls fail with E (EPERM or ENOSYS); setpipe_sz is fcntl with
 //                   F_SETPIPE_SZ only, sigaction_of_sigrtmax what its name says
 // clang-format on
@@ -149,7 +150,7 @@ void Refuse(std::string_view rule) {
 }
 
 /// Every second one only names a file (O_PATH): no call but fcntl and its like sees those.
-void OpenDescriptors(int count) {
+void OpenDescriptors(int count, int highest) {
   rlimit limit{};
   Must(getrlimit(RLIMIT_NOFILE, &limit) == 0, "getrlimit");
   if (std::FILE* file = std::fopen("/proc/sys/fs/nr_open", "re")) {
@@ -163,10 +164,9 @@ void OpenDescriptors(int count) {
   }
   limit.rlim_cur = limit.rlim_max;
   Must(setrlimit(RLIMIT_NOFILE, &limit) == 0, "setrlimit");
-  constexpr int kHighest = 60000;
   const int source = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const int name = open("/", O_PATH | O_CLOEXEC);
-  const int most = static_cast<int>(std::min<rlim_t>(limit.rlim_cur, kHighest));
+  const int most = static_cast<int>(std::min<rlim_t>(limit.rlim_cur, static_cast<rlim_t>(highest)));
   for (int i = 0; i < count; ++i) {
     Must(fcntl(i % 2 == 0 ? source : name, F_DUPFD, 3 + i * (most - 3) / count) >= 0, "dup");
   }
@@ -233,6 +233,7 @@ int main(int argc, char** argv) {
   std::string root;
   std::string user;
   int descriptors = 0;
+  int highest_descriptor = 60000;
   std::vector<std::string> refusals;
   for (; at < argc && std::string_view(argv[at]) != "--"; ++at) {
     const std::string word = argv[at];
@@ -241,7 +242,12 @@ int main(int argc, char** argv) {
     if (word == "unprivileged") unprivileged = true;
     if (word.starts_with("root=")) root = word.substr(5);
     if (word.starts_with("user=")) user = word.substr(5);
-    if (word.starts_with("descriptors=")) descriptors = std::atoi(word.c_str() + 12);
+    if (word.starts_with("descriptors=")) {
+      descriptors = std::atoi(word.c_str() + 12);
+      if (const std::size_t colon = word.find(':'); colon != std::string::npos) {
+        highest_descriptor = std::atoi(word.c_str() + colon + 1);
+      }
+    }
     if (word.starts_with("refuse=")) refusals.push_back(word.substr(7));
   }
   if (at + 1 >= argc) return 64;
@@ -251,7 +257,7 @@ int main(int argc, char** argv) {
   }
   if (new_pid) BecomeProcessOne();
   if (proc) Must(mount("proc", "/proc", "proc", 0, nullptr) == 0, "mounting /proc");
-  if (descriptors > 0) OpenDescriptors(descriptors);
+  if (descriptors > 0) OpenDescriptors(descriptors, highest_descriptor);
   if (!root.empty()) MakeRoot(root);
   if (unprivileged) DropBoundingSet();
   if (!user.empty()) BecomeUser(static_cast<unsigned>(std::strtoul(user.c_str(), nullptr, 10)));

@@ -90,7 +90,8 @@ int Inspect() {
     if (again >= 0) close(again);
   }
   int open_descriptors = 0;
-  for (int fd = 0; fd < 65536; ++fd) open_descriptors += fcntl(fd, F_GETFD) >= 0 ? 1 : 0;
+  constexpr int kMost = 1 << 21;
+  for (int fd = 0; fd < kMost; ++fd) open_descriptors += fcntl(fd, F_GETFD) >= 0 ? 1 : 0;
   text += std::to_string(open_descriptors) + " descriptors\n";
   text += getpgrp() == getpid() ? "leader\n" : "member\n";
   Say(text);
@@ -231,8 +232,9 @@ void UseTerminal() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // A test that fails kills the agent; nothing of it is to stay behind. A parent outside this process-id namespace is
-  // not an agent but a runtime's starter (`docker exec`), which leaves as soon as it has started this process.
+  // A test that fails kills the agent; nothing of it is to stay behind. A parent outside this
+  // process-id namespace is not an agent but a runtime's starter (`docker exec`), which leaves as
+  // soon as it has started this process.
   if (getppid() != 0) prctl(PR_SET_PDEATHSIG, SIGKILL);
   const std::string_view what = argc > 1 ? argv[1] : "";
   const long number = argc > 2 ? std::strtol(argv[2], nullptr, 10) : 0;

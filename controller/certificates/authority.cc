@@ -11,12 +11,23 @@
 #include <utility>
 
 #include "controller/certificates/extensions.h"
-#include "controller/certificates/mbed_objects.h"
 #include "protocol/base/random.h"
 #include "protocol/base/text.h"
+#include "protocol/x509/mbed_certificate.h"
 
 namespace dunlin::certificates {
 namespace {
+
+using x509::IsPair;
+using x509::MbedCertificates;
+using x509::MbedError;
+using x509::MbedKey;
+using x509::MbedObject;
+using x509::MbedRandom;
+using x509::ParseCertificates;
+using x509::ParseKey;
+using MbedWriter =
+    MbedObject<mbedtls_x509write_cert, mbedtls_x509write_crt_init, mbedtls_x509write_crt_free>;
 
 /// Of a certificate with 200 names; a key has some 230.
 constexpr std::size_t kMaxPemBytes = 96 * 1024;
@@ -160,7 +171,7 @@ class Writing {
 struct Authority::Impl {
   Pair pem;
   Content content;
-  MbedCertificate certificate;
+  MbedCertificates certificate;
   MbedKey key;
 
   ~Impl() { explicit_bzero(pem.key.data(), pem.key.size()); }
@@ -223,7 +234,7 @@ Result<Authority> Authority::Create(std::string_view name, Validity validity) {
 Result<Authority> Authority::Load(Pair pem) {
   auto loaded = std::make_unique<Impl>();
   loaded->pem = std::move(pem);
-  if (auto parsed = ParseCertificate(loaded->pem.certificate, loaded->certificate); !parsed) {
+  if (auto parsed = ParseCertificates(loaded->pem.certificate, loaded->certificate); !parsed) {
     return std::move(parsed).error();
   }
   if (mbedtls_x509_crt_check_key_usage(loaded->certificate.get(), MBEDTLS_X509_KU_KEY_CERT_SIGN) !=
@@ -270,8 +281,8 @@ Result<Authority> Authority::Renew(Validity validity) const {
 }
 
 bool Authority::HasSigned(std::string_view certificate_pem) const {
-  MbedCertificate certificate;
-  if (!ParseCertificate(certificate_pem, certificate)) return false;
+  MbedCertificates certificate;
+  if (!ParseCertificates(std::string(certificate_pem), certificate)) return false;
   std::uint32_t flags = 0;
   // The result says no more than the flags do.
   (void)mbedtls_x509_crt_verify(certificate.get(), impl_->certificate.get(), nullptr, nullptr,

@@ -5,42 +5,24 @@
 
 #include <array>
 
-#include "controller/certificates/mbed_objects.h"
 #include "protocol/base/text.h"
+#include "protocol/x509/mbed_certificate.h"
 
 namespace dunlin::certificates {
 namespace {
 
-// RFC 5280 section 4.2.1.6: choices of GeneralName.
-constexpr int kDnsName = MBEDTLS_ASN1_CONTEXT_SPECIFIC | 2;
-constexpr int kUri = MBEDTLS_ASN1_CONTEXT_SPECIFIC | 6;
-constexpr int kIpAddress = MBEDTLS_ASN1_CONTEXT_SPECIFIC | 7;
-
-// X.520: 2.5.4.3 and 2.5.4.11.
-constexpr std::string_view kCommonName = "\x55\x04\x03";
-constexpr std::string_view kOrganizationalUnit = "\x55\x04\x0b";
-
-std::string_view BytesOf(const mbedtls_asn1_buf& buffer) {
-  return {reinterpret_cast<const char*>(buffer.p), buffer.len};
-}
+using x509::BytesOf;
 
 Error Unsupported(std::string_view what) {
   return Error(ErrorCode::kUnsupported,
                Join("the certificate has ", what, ", which is not written here"));
 }
 
-std::chrono::sys_seconds TimeOf(const mbedtls_x509_time& time) {
-  using namespace std::chrono;
-  const sys_days day = year(time.year) / month(static_cast<unsigned>(time.mon)) /
-                       std::chrono::day(static_cast<unsigned>(time.day));
-  return day + hours(time.hour) + minutes(time.min) + seconds(time.sec);
-}
-
 Result<void> ReadSubject(const mbedtls_x509_crt& certificate, Content& into) {
   for (const auto* part = &certificate.subject; part != nullptr; part = part->next) {
     const std::string_view kind = BytesOf(part->oid);
-    std::string& text = kind == kCommonName ? into.common_name : into.role;
-    if (kind != kCommonName && kind != kOrganizationalUnit) {
+    std::string& text = kind == x509::kCommonName ? into.common_name : into.role;
+    if (kind != x509::kCommonName && kind != x509::kOrganizationalUnit) {
       return Unsupported("more in its subject than CN and OU");
     }
     if (!text.empty()) return Unsupported("several CN or OU in its subject");
@@ -55,13 +37,13 @@ Result<void> ReadNames(const mbedtls_x509_crt& certificate, Content& into) {
     const std::string_view bytes = BytesOf(name->buf);
     std::array<char, INET6_ADDRSTRLEN> literal;
     switch (name->buf.tag) {
-      case kDnsName:
+      case x509::kDnsName:
         into.dns_names.emplace_back(bytes);
         break;
-      case kUri:
+      case x509::kUri:
         into.uris.emplace_back(bytes);
         break;
-      case kIpAddress:
+      case x509::kIpAddress:
         if (bytes.size() != 4 && bytes.size() != 16) return Unsupported("a malformed address");
         inet_ntop(bytes.size() == 4 ? AF_INET : AF_INET6, bytes.data(), literal.data(),
                   static_cast<socklen_t>(literal.size()));
@@ -81,8 +63,10 @@ bool IsFor(const mbedtls_x509_crt& certificate, const char* oid, std::size_t siz
 }  // namespace
 
 Result<Content> ReadCertificate(std::string_view pem) {
-  MbedCertificate certificate;
-  if (auto parsed = ParseCertificate(pem, certificate); !parsed) return std::move(parsed).error();
+  x509::MbedCertificates certificate;
+  if (auto parsed = x509::ParseCertificates(std::string(pem), certificate); !parsed) {
+    return std::move(parsed).error();
+  }
   Content content;
   if (auto read = ReadSubject(*certificate.get(), content); !read) return std::move(read).error();
   if (auto read = ReadNames(*certificate.get(), content); !read) return std::move(read).error();
@@ -93,7 +77,7 @@ Result<Content> ReadCertificate(std::string_view pem) {
     content.for_clients = IsFor(*certificate.get(), MBEDTLS_OID_CLIENT_AUTH,
                                 MBEDTLS_OID_SIZE(MBEDTLS_OID_CLIENT_AUTH));
   }
-  content.validity = {TimeOf(certificate->valid_from), TimeOf(certificate->valid_to)};
+  content.validity = {x509::TimeOf(certificate->valid_from), x509::TimeOf(certificate->valid_to)};
   return content;
 }
 

@@ -9,18 +9,16 @@
 
 #include "protocol/base/check.h"
 #include "protocol/base/text.h"
+#include "protocol/x509/mbed_certificate.h"
 
 namespace dunlin::certificates {
 namespace {
 
-// X.690 section 8.1.2, RFC 5280 sections 4.2.1.1 and 4.2.1.6.
+// X.690 section 8.1.2, RFC 5280 section 4.2.1.1.
 constexpr int kOctetString = 0x04;
 constexpr int kObjectId = 0x06;
 constexpr int kSequence = 0x30;
 constexpr int kKeyIdentifier = 0x80;
-constexpr int kDnsName = 0x82;
-constexpr int kUri = 0x86;
-constexpr int kIpAddress = 0x87;
 
 /// Tag, length, content.
 std::string Der(int tag, std::string_view content) {
@@ -78,7 +76,7 @@ Result<std::string> SubjectAlternativeNames(const Content& content) {
   std::string names;
   for (const std::string& name : content.dns_names) {
     if (!IsHostName(name)) return Invalid(Join("\"", name, "\" is not a host name"));
-    names += Der(kDnsName, name);
+    names += Der(x509::kDnsName, name);
   }
   for (const std::string& uri : content.uris) {
     const bool plain =
@@ -86,12 +84,12 @@ Result<std::string> SubjectAlternativeNames(const Content& content) {
     if (!plain || uri.empty() || uri.size() > 1024) {
       return Invalid(Join("\"", uri, "\" is not a URI"));
     }
-    names += Der(kUri, uri);
+    names += Der(x509::kUri, uri);
   }
   for (const std::string& literal : content.ip_addresses) {
     auto bytes = AddressBytes(literal);
     if (!bytes) return std::move(bytes).error();
-    names += Der(kIpAddress, *bytes);
+    names += Der(x509::kIpAddress, *bytes);
   }
   return names.empty() ? names : Der(kSequence, names);
 }

@@ -1,14 +1,13 @@
 #include "protocol/net/tls_connection.h"
 
 #include <array>
-#include <limits>
 #include <optional>
 #include <string_view>
 #include <utility>
 
-#include "protocol/base/certificate_role.h"
 #include "protocol/base/text.h"
 #include "protocol/base/units.h"
+#include "protocol/net/handshake_verdict.h"
 #include "protocol/net/tls_library.h"
 
 namespace dunlin::net {
@@ -26,31 +25,6 @@ constexpr std::size_t kMaxWaitingBytes = 4_KiB;
 
 constexpr std::size_t kReadBytes = 16_KiB;  // the most that a record holds
 
-// RFC 5246 appendix A.1: content types of records.
-constexpr char kAlertRecord = 21;
-constexpr char kHandshakeRecord = 22;
-
-ErrorCode CodeOf(TlsFailure failure) {
-  switch (failure) {
-    case TlsFailure::kUntrusted:
-    case TlsFailure::kExpired:
-    case TlsFailure::kWrongName:
-    case TlsFailure::kWrongRole:
-    case TlsFailure::kUnsuitable:
-    case TlsFailure::kNoCertificate:
-    case TlsFailure::kRefused:
-      return ErrorCode::kPermissionDenied;
-    case TlsFailure::kTimeout:
-      return ErrorCode::kTimeout;
-    case TlsFailure::kLost:
-      return ErrorCode::kUnavailable;
-    case TlsFailure::kNotTls:
-    case TlsFailure::kProtocol:
-      return ErrorCode::kCorruption;
-  }
-  return ErrorCode::kCorruption;
-}
-
 enum class State {
   kHandshake,
   kOpen,
@@ -66,7 +40,7 @@ class TlsConnection final : public Connection {
       : context_(context),
         settings_(context.Current()),
         plain_(std::move(plain)),
-        name_(std::move(name)),
+        verdict_(*settings_, std::move(name)),
         peer_(plain_->peer()),
         deadline_(loop, [this] { OnDeadline(); }),
         soon_(loop, [this] { OnSoon(); }) {
@@ -145,21 +119,10 @@ class TlsConnection final : public Connection {
           bytes.front() != kAlertRecord) {
         return Fail(TlsFailure::kNotTls, "it does not speak TLS");
       }
-      NoteAlert(bytes);
+      verdict_.NoteBytes(bytes);
     }
     fresh_ = bytes;
     Process();
-  }
-
-  /// The library keeps the peer's reason to itself. Until the ciphers are on, an alert can be read:
-  /// type, version (2 bytes), length 2 (2 bytes), level, description (RFC 5246 sections 6.2.1 and
-  /// 7.2).
-  void NoteAlert(std::string_view bytes) {
-    constexpr std::size_t kAlertBytes = 7;
-    if (bytes.size() < kAlertBytes) return;
-    std::string_view last = bytes.substr(bytes.size() - kAlertBytes);
-    if (last[0] != kAlertRecord || last[1] != 3 || last[3] != 0 || last[4] != 2) return;
-    alert_ = static_cast<unsigned char>(last[6]);
   }
 
   void OnPlainEnd() {
@@ -218,7 +181,7 @@ class TlsConnection final : public Connection {
     const bool cut = status == MBEDTLS_ERR_SSL_CONN_EOF || status == 0;
     failure_ = cut ? Error(ErrorCode::kUnavailable, Join("connection to ", peer_, " was cut off"))
                    : Error(ErrorCode::kCorruption,
-                           Join("connection to ", peer_, " broke: ", MbedErrorText(status)));
+                           Join("connection to ", peer_, " broke: ", x509::MbedErrorText(status)));
     BeginClosing(kAlertLinger);
   }
 
@@ -234,8 +197,7 @@ class TlsConnection final : public Connection {
     int status = mbedtls_ssl_handshake(session_->get());
     SendOutput();
     if (status == MBEDTLS_ERR_SSL_WANT_READ) return false;
-    NotePurpose();
-    if (status != 0 || flags_ != 0) {
+    if (!verdict_.IsGood(session_->get()) || status != 0) {
       FailShake(status);
       return false;
     }
@@ -272,17 +234,12 @@ class TlsConnection final : public Connection {
   bool SetUp() {
     session_ = std::make_unique<MbedSession>();
     int status = mbedtls_ssl_setup(session_->get(), settings_->config.get());
-    if (status == 0 && settings_->is_client) {
-      // Of an address, which is no name to announce, OnCertificate takes care.
-      const bool is_name = !IsAddress(name_);
-      status = mbedtls_ssl_set_hostname(session_->get(), is_name ? name_.c_str() : nullptr);
-    }
+    if (status == 0) status = verdict_.Attach(session_->get());
     if (status != 0) {
-      Fail(TlsFailure::kProtocol, MbedErrorText(status));
+      Fail(TlsFailure::kProtocol, x509::MbedErrorText(status));
       return false;
     }
     mbedtls_ssl_set_bio(session_->get(), this, SendTo, ReceiveFrom, nullptr);
-    mbedtls_ssl_set_verify(session_->get(), OnCertificate, this);
     return true;
   }
 
@@ -312,74 +269,15 @@ class TlsConnection final : public Connection {
     return static_cast<int>(size);
   }
 
-  /// For each certificate of the peer's chain, the peer's own last, with what is wrong with it.
-  static int OnCertificate(void* self, mbedtls_x509_crt* certificate, int depth,
-                           std::uint32_t* flags) {
-    auto* connection = static_cast<TlsConnection*>(self);
-    if (depth == 0) {
-      connection->subject_ = IdentityOf(*certificate).common_name;
-      if (connection->settings_->is_client && IsAddress(connection->name_) &&
-          !HasAddress(*certificate, connection->name_)) {
-        *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
-      }
-      const std::string& role = connection->settings_->peer_role;
-      if (!role.empty() && !HasRole(IdentityOf(*certificate), role)) {
-        *flags |= MBEDTLS_X509_BADCERT_OTHER;
-      }
-    }
-    connection->flags_ |= *flags;
-    // Where a certificate is optional, the library would take a bad one for none.
-    const bool stop =
-        depth == 0 && connection->flags_ != 0 && connection->settings_->client_optional;
-    return stop ? MBEDTLS_ERR_X509_FATAL_ERROR : 0;
-  }
-
-  /// The library looks at a certificate's purpose after it has asked OnCertificate.
-  void NotePurpose() {
-    const std::uint32_t result = mbedtls_ssl_get_verify_result(session_->get());
-    constexpr std::uint32_t kPurpose =
-        MBEDTLS_X509_BADCERT_KEY_USAGE | MBEDTLS_X509_BADCERT_EXT_KEY_USAGE;
-    // All ones: no result yet.
-    if (result != std::numeric_limits<std::uint32_t>::max()) flags_ |= result & kPurpose;
-  }
-
   void FailShake(int status) {
-    TlsFailure failure = flags_ != 0 ? FailureOfFlags(flags_) : FailureOfStatus(status);
+    const TlsFailure failure = verdict_.FailureOf(status);
     // Of these two the library does not tell the peer (RFC 5246 section 7.4.6).
     if (status == 0 || failure == TlsFailure::kNoCertificate) {
       mbedtls_ssl_send_alert_message(session_->get(), MBEDTLS_SSL_ALERT_LEVEL_FATAL,
                                      MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
       SendOutput();
     }
-    Fail(failure, CauseOf(failure, status));
-  }
-
-  std::string CauseOf(TlsFailure failure, int status) const {
-    switch (failure) {
-      case TlsFailure::kUntrusted:
-        return Join("its certificate (", subject_, ") is not signed by our CA");
-      case TlsFailure::kExpired:
-        return Join("its certificate (", subject_, ") has expired or is not valid yet");
-      case TlsFailure::kWrongName:
-        return Join("its certificate (", subject_, ") is not for ", name_);
-      case TlsFailure::kWrongRole:
-        return Join("its certificate (", subject_, ") has no organizational unit \"",
-                    settings_->peer_role, "\"");
-      case TlsFailure::kUnsuitable:
-        return Join("its certificate (", subject_,
-                    ") has a key, hash or purpose that does not fit");
-      case TlsFailure::kNoCertificate:
-        return "it showed no certificate";
-      case TlsFailure::kRefused:
-        return Join("it refused: ", AlertText(alert_));
-      case TlsFailure::kLost:
-        return "the connection ended in the handshake";
-      case TlsFailure::kNotTls:
-      case TlsFailure::kTimeout:
-      case TlsFailure::kProtocol:
-        return MbedErrorText(status);
-    }
-    return {};
+    Fail(failure, verdict_.CauseOf(failure, status));
   }
 
   void Fail(TlsFailure failure, std::string_view cause) {
@@ -402,7 +300,8 @@ class TlsConnection final : public Connection {
       int sent = mbedtls_ssl_write(
           session_->get(), reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
       if (sent <= 0) {
-        failure_ = Error(ErrorCode::kIo, Join("cannot send to ", peer_, ": ", MbedErrorText(sent)));
+        failure_ =
+            Error(ErrorCode::kIo, Join("cannot send to ", peer_, ": ", x509::MbedErrorText(sent)));
         soon_.Start(0ms);  // callbacks never run within Write
         return;
       }
@@ -453,7 +352,7 @@ class TlsConnection final : public Connection {
   std::shared_ptr<const TlsSettings> settings_;  // the library points into it
   std::unique_ptr<Connection> plain_;            // gone once closed
   std::unique_ptr<MbedSession> session_;         // from the first byte on
-  std::string name_;
+  HandshakeVerdict verdict_;
   std::string peer_;
   HandshakePlaces::PlacePtr place_;  // while the handshake holds memory
   Timer deadline_;                   // of the handshake
@@ -469,9 +368,6 @@ class TlsConnection final : public Connection {
   std::string_view fresh_;    // what has just arrived, while it is processed
   std::string held_;          // what arrived and was not wanted yet
   std::size_t held_used_ = 0;
-  std::uint32_t flags_ = 0;  // what is wrong with the peer's certificates
-  std::string subject_;      // whom they name
-  int alert_ = 0;            // the peer's last
   std::optional<PeerIdentity> identity_;
   std::optional<Error> failure_;  // until on_close reports it
   std::optional<TlsFailure> handshake_failure_;

@@ -60,50 +60,16 @@ class SecretText {
   std::string text_;
 };
 
-// The library wants PEM with its terminating null byte counted.
-const unsigned char* PemBytes(const std::string& text) {
-  return reinterpret_cast<const unsigned char*>(text.c_str());
-}
-std::size_t PemSize(const std::string& text) { return text.size() + 1; }
-
-Error Invalid(const std::string& path, std::string_view cause) {
-  return Error(ErrorCode::kInvalidArgument, Join("cannot use ", path, ": ", cause));
-}
-
-Result<void> LoadCertificates(const std::string& path, MbedCertificates& into) {
-  auto text = ReadFile(PosixFileSystem(), path);
-  if (!text) return std::move(text).error();
-  int status = mbedtls_x509_crt_parse(into.get(), PemBytes(*text), PemSize(*text));
-  if (status == 0) return {};
-  if (status > 0) return Invalid(path, Join(status, " of its certificates cannot be read"));
-  return Invalid(path, Join("no certificate in PEM (", MbedErrorText(status), ")"));
-}
-
-Result<void> LoadKey(const std::string& path, MbedKey& into) {
+/// Reads one of the files into an object of the library.
+template <typename Object>
+Result<void> Load(const std::string& path, Result<void> (*parse)(const std::string&, Object&),
+                  Object& into) {
   auto content = ReadFile(PosixFileSystem(), path);
   if (!content) return std::move(content).error();
-  const SecretText secret(std::move(*content));
-#if MBEDTLS_VERSION_NUMBER >= 0x03000000
-  int status = mbedtls_pk_parse_key(into.get(), PemBytes(secret.text()), PemSize(secret.text()),
-                                    nullptr, 0, MbedRandom, nullptr);
-#else
-  int status =
-      mbedtls_pk_parse_key(into.get(), PemBytes(secret.text()), PemSize(secret.text()), nullptr, 0);
-#endif
-  if (status != 0)
-    return Invalid(path, Join("no private key in PEM (", MbedErrorText(status), ")"));
-  if (!mbedtls_pk_can_do(into.get(), MBEDTLS_PK_ECDSA)) {
-    return Invalid(path, "its key is not an elliptic curve key (P-256 or P-384)");
-  }
+  const SecretText pem(std::move(*content));  // only one of them is, and the others lose nothing
+  auto parsed = parse(pem.text(), into);
+  if (!parsed) return std::move(parsed).error().Wrap(Join("cannot use ", path));
   return {};
-}
-
-bool KeyFits(TlsSettings& settings) {
-#if MBEDTLS_VERSION_NUMBER >= 0x03000000
-  return mbedtls_pk_check_pair(&settings.chain->pk, settings.key.get(), MbedRandom, nullptr) == 0;
-#else
-  return mbedtls_pk_check_pair(&settings.chain->pk, settings.key.get()) == 0;
-#endif
 }
 
 int VerificationOf(ClientCertificates clients) {
@@ -159,18 +125,21 @@ struct TlsContext::Files {
     settings->peer_role = peer_role;
     settings->client_optional = clients == ClientCertificates::kOptional;
     if (!paths.ca.empty()) {
-      if (auto loaded = LoadCertificates(paths.ca, settings->ca); !loaded) {
+      if (auto loaded = Load(paths.ca, x509::ParseCertificates, settings->ca); !loaded) {
         return std::move(loaded).error();
       }
     }
     if (!paths.certificate.empty()) {
-      if (auto loaded = LoadCertificates(paths.certificate, settings->chain); !loaded) {
+      if (auto loaded = Load(paths.certificate, x509::ParseCertificates, settings->chain);
+          !loaded) {
         return std::move(loaded).error();
       }
-      if (auto loaded = LoadKey(paths.key, settings->key); !loaded)
+      if (auto loaded = Load(paths.key, x509::ParseKey, settings->key); !loaded) {
         return std::move(loaded).error();
-      if (!KeyFits(*settings)) {
-        return Invalid(paths.key, Join("it is not the key of ", paths.certificate));
+      }
+      if (!x509::IsPair(settings->chain, settings->key)) {
+        return Error(ErrorCode::kInvalidArgument,
+                     Join("cannot use ", paths.key, ": it is not the key of ", paths.certificate));
       }
     }
     if (auto set = Configure(*settings); !set) return std::move(set).error();
@@ -185,9 +154,9 @@ struct TlsContext::Files {
     if (status == 0 && !paths.certificate.empty()) {
       status = mbedtls_ssl_conf_own_cert(config, settings.chain.get(), settings.key.get());
     }
-    if (status != 0) return Error(ErrorCode::kExhausted, MbedErrorText(status));
+    if (status != 0) return Error(ErrorCode::kExhausted, x509::MbedErrorText(status));
     AllowOurProtocol(config);
-    mbedtls_ssl_conf_rng(config, MbedRandom, nullptr);
+    mbedtls_ssl_conf_rng(config, x509::MbedRandom, nullptr);
     mbedtls_ssl_conf_authmode(
         config, end == End::kClient ? MBEDTLS_SSL_VERIFY_REQUIRED : VerificationOf(clients));
     if (!paths.ca.empty()) mbedtls_ssl_conf_ca_chain(config, settings.ca.get(), nullptr);

@@ -7,25 +7,13 @@
 #include <string>
 #include <utility>
 
-#include "protocol/base/random.h"
 #include "protocol/base/text.h"
 #include "protocol/net/socket_address.h"
 
 namespace dunlin::net {
 namespace {
 
-// RFC 5280 section 4.2.1.6: choices of GeneralName.
-constexpr int kDnsName = MBEDTLS_ASN1_CONTEXT_SPECIFIC | 2;
-constexpr int kUri = MBEDTLS_ASN1_CONTEXT_SPECIFIC | 6;
-constexpr int kIpAddress = MBEDTLS_ASN1_CONTEXT_SPECIFIC | 7;
-
-// X.520: 2.5.4.3 and 2.5.4.11.
-constexpr std::string_view kCommonName = "\x55\x04\x03";
-constexpr std::string_view kOrganizationalUnit = "\x55\x04\x0b";
-
-std::string_view BytesOf(const mbedtls_asn1_buf& buffer) {
-  return {reinterpret_cast<const char*>(buffer.p), buffer.len};
-}
+using x509::BytesOf;
 
 std::optional<SocketAddress> AddressOf(std::string_view bytes) {
   SocketAddress address;
@@ -51,24 +39,20 @@ std::string AddressText(std::string_view bytes) {
 
 }  // namespace
 
-int MbedRandom(void*, unsigned char* out, std::size_t size) {
-  FillRandom(out, size);
-  return 0;
-}
-
 PeerIdentity IdentityOf(const mbedtls_x509_crt& certificate) {
   PeerIdentity identity;
   for (const auto* part = &certificate.subject; part != nullptr; part = part->next) {
     std::string_view kind = BytesOf(part->oid);
-    if (kind == kCommonName) identity.common_name = BytesOf(part->val);
-    if (kind == kOrganizationalUnit) {
+    if (kind == x509::kCommonName) identity.common_name = BytesOf(part->val);
+    if (kind == x509::kOrganizationalUnit) {
       identity.organizational_units.emplace_back(BytesOf(part->val));
     }
   }
   for (const auto* name = &certificate.subject_alt_names; name != nullptr; name = name->next) {
-    if (name->buf.tag == kDnsName) identity.names.emplace_back(BytesOf(name->buf));
-    if (name->buf.tag == kIpAddress) identity.names.push_back(AddressText(BytesOf(name->buf)));
-    if (name->buf.tag == kUri) identity.uris.emplace_back(BytesOf(name->buf));
+    if (name->buf.tag == x509::kDnsName) identity.names.emplace_back(BytesOf(name->buf));
+    if (name->buf.tag == x509::kIpAddress)
+      identity.names.push_back(AddressText(BytesOf(name->buf)));
+    if (name->buf.tag == x509::kUri) identity.uris.emplace_back(BytesOf(name->buf));
   }
   return identity;
 }
@@ -80,7 +64,7 @@ bool HasAddress(const mbedtls_x509_crt& certificate, const std::string& literal)
   if (!wanted) return false;
   const std::string text = wanted->ToHostPort().host;
   for (const auto* name = &certificate.subject_alt_names; name != nullptr; name = name->next) {
-    if (name->buf.tag == kIpAddress && AddressText(BytesOf(name->buf)) == text) return true;
+    if (name->buf.tag == x509::kIpAddress && AddressText(BytesOf(name->buf)) == text) return true;
   }
   return false;
 }
@@ -126,15 +110,6 @@ std::string AlertText(int alert) {
     if (code == alert) return std::string(name);
   }
   return Join("alert ", alert);
-}
-
-std::string MbedErrorText(int status) {
-  // Codes are negative and at most 16 bits.
-  const auto code = static_cast<unsigned>(-status);
-  const char bytes[] = {static_cast<char>(code >> 8), static_cast<char>(code)};
-  std::string text = "mbedTLS error -0x";
-  AppendHex(text, std::string_view(bytes, sizeof bytes));
-  return text;
 }
 
 }  // namespace dunlin::net

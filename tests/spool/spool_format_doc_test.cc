@@ -1,40 +1,16 @@
 #include "protocol/base/text.h"
 #include "tests/spool/example_spool.h"
 #include "tests/spool/spool_fixture.h"
+#include "tests/support/format_page.h"
 
 // docs/spool-format.md shows a spool in bytes, tests/golden/spool-v1 holds it, and the code writes
 // and reads it. The three change together or not at all.
 namespace dunlin::shipper::testing {
 namespace {
 
-std::string ReadSource(const std::string& path) {
-  auto contents = ReadFile(PosixFileSystem(), DUNLIN_SOURCE_DIR "/" + path);
-  REQUIRE(contents);
-  return *contents;
-}
-
-/// The bytes of the page's block that starts with ```hex `name`: two digits each, up to a ';'.
-std::string HexBlock(std::string_view page, const std::string& name) {
-  std::size_t begin = page.find("```hex " + name + "\n");
-  REQUIRE(begin != std::string_view::npos);
-  page.remove_prefix(page.find('\n', begin));
-  page = page.substr(0, page.find("```"));
-  std::string digits;
-  for (std::string_view line : Split(page, '\n')) {
-    for (char c : line.substr(0, line.find(';'))) {
-      if (c != ' ') digits.push_back(c);
-    }
-  }
-  auto bytes = ParseHex(digits);
-  REQUIRE(bytes);
-  return *bytes;
-}
-
-std::string Hex(std::string_view bytes) {
-  std::string hex;
-  AppendHex(hex, bytes);
-  return hex;
-}
+using dunlin::testing::Hex;
+using dunlin::testing::HexBlock;
+using dunlin::testing::ReadSource;
 
 TEST_CASE("the example of the spool format is what the code writes", "[spool][golden]") {
   std::string page = ReadSource("docs/spool-format.md");

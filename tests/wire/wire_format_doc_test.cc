@@ -1,6 +1,5 @@
-#include "protocol/base/file_system.h"
-#include "protocol/base/text.h"
 #include "tests/support/catch.h"
+#include "tests/support/format_page.h"
 #include "tests/wire/example_conversation.h"
 
 // docs/wire-format.md shows a conversation in bytes, tests/golden/wire-v1 holds it, and the code
@@ -8,34 +7,9 @@
 namespace dunlin::wire {
 namespace {
 
-std::string ReadSource(const std::string& path) {
-  auto contents = ReadFile(PosixFileSystem(), DUNLIN_SOURCE_DIR "/" + path);
-  REQUIRE(contents);
-  return *contents;
-}
-
-/// The bytes of the page's block that starts with ```hex `name`: two digits each, up to a ';'.
-std::string HexBlock(std::string_view page, const std::string& name) {
-  std::size_t begin = page.find("```hex " + name + "\n");
-  REQUIRE(begin != std::string_view::npos);
-  page.remove_prefix(page.find('\n', begin));
-  page = page.substr(0, page.find("```"));
-  std::string digits;
-  for (std::string_view line : Split(page, '\n')) {
-    for (char c : line.substr(0, line.find(';'))) {
-      if (c != ' ') digits.push_back(c);
-    }
-  }
-  auto bytes = ParseHex(digits);
-  REQUIRE(bytes);
-  return *bytes;
-}
-
-std::string Hex(std::string_view bytes) {
-  std::string hex;
-  AppendHex(hex, bytes);
-  return hex;
-}
+using testing::Hex;
+using testing::HexBlock;
+using testing::ReadSource;
 
 TEST_CASE("the example of the wire format is what the code writes", "[wire][golden]") {
   std::string page = ReadSource("docs/wire-format.md");

@@ -440,6 +440,7 @@ void Agent::ReportLosses() const {
              {"spool_full", lines(shipper::DropReason::kSpoolFull)},
              {"spool_io", lines(shipper::DropReason::kSpoolIo)},
              {"too_old", lines(shipper::DropReason::kTooOld)},
+             {"too_large", lines(shipper::DropReason::kTooLarge)},
              {"last_error", shipper_.sender()->statistics().last_error}});
 }
 

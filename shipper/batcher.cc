@@ -40,9 +40,9 @@ std::span<char> Batcher::Reserve(wire::Output output, std::size_t wanted) {
   std::size_t carried = partials_[IndexOf(output)].bytes.size();
   // A chunk may take a batch half over its size, rather than be read in many parts. It never
   // exceeds a fragment, so that only its first and last line can be over-long.
-  const std::size_t left = options_.batch_bytes > used_ ? options_.batch_bytes - used_ : 0;
-  std::size_t size = std::min(
-      {wanted, std::max({left, options_.batch_bytes / 2, kMinReadBytes}), options_.fragment_bytes});
+  const std::size_t left = full_bytes_ > used_ ? full_bytes_ - used_ : 0;
+  std::size_t size =
+      std::min({wanted, std::max({left, full_bytes_ / 2, kMinReadBytes}), options_.fragment_bytes});
   size = std::max<std::size_t>(size, 1);
   EnsureRoom(carried + size);
   return {lines_.data() + used_ + carried, size};

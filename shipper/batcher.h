@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -73,7 +74,7 @@ class Batcher {
 
   bool empty() const { return sealed_ || columns_.line_lengths.empty(); }
   /// Whether the batch has reached its size.
-  bool full() const { return !sealed_ && used_ >= options_.batch_bytes; }
+  bool full() const { return !sealed_ && used_ >= full_bytes_; }
   /// When the batch reaches its age; nothing while it is empty.
   std::optional<SteadyTime> deadline() const { return deadline_; }
   /// When its first entry was read; nothing while it is empty.
@@ -91,6 +92,8 @@ class Batcher {
     /// Entries of each output captured before the batch.
     std::array<std::uint64_t, kOutputs> lines_before;
   };
+  /// From now on a batch is full at this size, if that is less than it was made for.
+  void LimitBatch(std::size_t bytes) { full_bytes_ = std::min(options_.batch_bytes, bytes); }
   /// Ends the batch, which must not be empty.
   Content Seal();
 
@@ -139,6 +142,7 @@ class Batcher {
   static void Release(Partial& partial);
 
   BatcherOptions options_;
+  std::size_t full_bytes_ = options_.batch_bytes;
   wire::Columns columns_;  // but for the lines
   wire::LinesBuffer lines_;
   std::size_t used_ = 0;  // bytes of them

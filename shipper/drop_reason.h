@@ -17,12 +17,13 @@ enum class DropReason : std::uint8_t {
   kSpoolFull,  // the oldest on disk made room for the newest
   kSpoolIo,    // the disk failed: they were not written, or could not be read
   kTooOld,     // on disk for longer than --spool-max-age
+  kTooLarge,   // their batch is larger than the collector takes
 };
 
-inline constexpr std::array kDropReasons{DropReason::kMemoryFull, DropReason::kRejected,
-                                         DropReason::kShutdown,   DropReason::kNoCollector,
-                                         DropReason::kRateLimit,  DropReason::kSpoolFull,
-                                         DropReason::kSpoolIo,    DropReason::kTooOld};
+inline constexpr std::array kDropReasons{
+    DropReason::kMemoryFull,  DropReason::kRejected,  DropReason::kShutdown,
+    DropReason::kNoCollector, DropReason::kRateLimit, DropReason::kSpoolFull,
+    DropReason::kSpoolIo,     DropReason::kTooOld,    DropReason::kTooLarge};
 
 constexpr std::string_view DropReasonName(DropReason reason) {
   switch (reason) {
@@ -42,6 +43,8 @@ constexpr std::string_view DropReasonName(DropReason reason) {
       return "spool_io";
     case DropReason::kTooOld:
       return "too_old";
+    case DropReason::kTooLarge:
+      return "too_large";
   }
   return "unknown";
 }

@@ -83,6 +83,18 @@ OutgoingBatch Queue::Sent(std::uint64_t sequence) const {
   return {item.frame, item.sequence};
 }
 
+OutgoingBatch Queue::GiveUp(std::uint64_t sequence, DropReason reason) {
+  Item& item = sent_[SentIndex(sequence)];
+  Forget(item);
+  TakeLines(item, item.totals);
+  Count(reason, item.totals);
+  AddGaps(item.gaps, reason, std::exchange(item.totals, {}));
+  item.frame = GapFrame(item);
+  bytes_ += item.frame.size();
+  sent_bytes_ += item.frame.size();
+  return {item.frame, item.sequence};
+}
+
 bool Queue::Acknowledge(std::uint64_t sequence) {
   if (sequence >= unsent_sequence() && !adopted_) return false;
   while (!sent_.empty() && sent_.front().sequence <= sequence) {

@@ -116,6 +116,9 @@ class Queue {
   OutgoingBatch TakeUnsent();
   /// The batch taken before that `sequence`, in [first_sequence, unsent_sequence), belongs to.
   OutgoingBatch Sent(std::uint64_t sequence) const;
+  /// The batch that `sequence` belongs to, taken before, cannot go to the collector as it is: a gap
+  /// takes its place, of the same sequences, with the markers it carried and one of its lines.
+  OutgoingBatch GiveUp(std::uint64_t sequence, DropReason reason);
   /// Bytes of the frames taken and not acknowledged.
   std::size_t sent_bytes() const { return sent_bytes_; }
 

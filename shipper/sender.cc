@@ -236,6 +236,7 @@ void Sender::OnWelcomed() {
   statistics_.connected_since = clock_.Now();
   statistics_.last_error.clear();
   next_ = collector_;
+  max_frame_bytes_ = link_->session.max_frame_bytes();
   SearchBetter();
   if (hurried_) link_->session.StopAging();
   if (reported_errors_[collector_].empty()) return;
@@ -310,7 +311,8 @@ void Sender::Write(std::string bytes) {
 void Sender::WriteMetrics() {
   if (!metrics) return;
   wire::Metrics snapshot{static_cast<std::uint64_t>(NanosecondsOf(clock_.Now())), metrics()};
-  WriteControl(Framed(wire::FrameType::kMetrics, wire::Encode(snapshot)));
+  std::string frame = Framed(wire::FrameType::kMetrics, wire::Encode(snapshot));
+  if (frame.size() <= link_->session.max_frame_bytes()) WriteControl(std::move(frame));
 }
 
 /// What this agent is to a collector now.

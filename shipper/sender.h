@@ -71,6 +71,8 @@ class Sender {
   /// What is left of the pause that the collector in use, or tried next, has asked for; zero when
   /// it is over and no batch was answered since. Nothing: it takes batches.
   std::optional<std::chrono::nanoseconds> pause() const;
+  /// The largest frame that the collector of the last welcome takes.
+  std::size_t max_frame_bytes() const { return max_frame_bytes_; }
   /// When batches last became durable on this connection, or it was welcomed.
   std::optional<SteadyTime> last_progress() const;
   const SenderStatistics& statistics() const { return statistics_; }
@@ -110,6 +112,7 @@ class Sender {
   SenderOptions options_;
   RetryPolicy retry_;
   SenderStatistics statistics_;
+  std::size_t max_frame_bytes_ = wire::kFrameHeaderBytes + wire::kMaxFramePayloadBytes;
   std::size_t collector_ = 0;  // of the attempt or connection
   std::size_t next_ = 0;       // of the connection after one that drains
   net::Timer retry_timer_;

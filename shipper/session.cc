@@ -10,6 +10,9 @@
 namespace dunlin::shipper {
 namespace {
 
+/// Room for the markers of every reason and output. A collector that takes less is of no use.
+constexpr std::uint32_t kLeastFramePayloadBytes = 4_KiB;
+
 /// A reason from the network, cut to what belongs into a log line.
 std::string Shortened(std::string text) {
   constexpr std::size_t kMaxReasonBytes = 200;
@@ -150,7 +153,11 @@ std::optional<std::string_view> Session::NextBatch(SteadyTime now) {
     if (!sent_.empty() && queue_.sent_bytes() >= options_.window_bytes) return std::nullopt;
   }
   if (sent_.empty()) answer_wait_ = now;  // the wait for the first acknowledgement starts here
-  const OutgoingBatch batch = again ? queue_.Sent(cursor_) : queue_.TakeUnsent();
+  OutgoingBatch batch = again ? queue_.Sent(cursor_) : queue_.TakeUnsent();
+  // It would be refused for ever, and everything behind it with it.
+  if (batch.frame.size() > max_frame_bytes_) {
+    batch = queue_.GiveUp(batch.sequence, DropReason::kTooLarge);
+  }
   sent_.push_back({batch.sequence, now});
   cursor_ = batch.sequence + 1;
   ++statistics_.batches_sent;
@@ -187,6 +194,13 @@ Session::Actions Session::OnWelcome(std::string_view payload, SteadyTime now) {
     return CloseWith(Close::Kind::kRefused,
                      Join("the collector wants protocol version ", welcome->protocol_version,
                           ", this agent speaks ", wire::kProtocolVersion));
+  }
+  if (const std::uint32_t limit = welcome->max_frame_bytes; limit != 0) {
+    if (limit < kLeastFramePayloadBytes) {
+      return CloseWith(Close::Kind::kRefused, Join("the collector takes frames of ", limit,
+                                                   " bytes at most, which is too few"));
+    }
+    max_frame_bytes_ = wire::kFrameHeaderBytes + std::min(limit, wire::kMaxFramePayloadBytes);
   }
   // Everything below is durable there. A collector that knows less than an earlier one
   // acknowledged starts from the oldest batch that is still held.

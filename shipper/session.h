@@ -109,6 +109,8 @@ class Session {
 
   /// Whether the collector has welcomed this agent, and the connection is not given up yet.
   bool streaming() const { return state_ == State::kStreaming || state_ == State::kDraining; }
+  /// The largest frame that the collector takes, by its welcome.
+  std::size_t max_frame_bytes() const { return max_frame_bytes_; }
   /// Whether it ever got that far.
   bool welcomed() const { return welcomed_; }
   bool draining() const { return state_ == State::kDraining; }
@@ -155,6 +157,7 @@ class Session {
   bool answered_ = false;
   std::uint64_t cursor_ = 1;  // where the next batch to send on this connection begins
   std::uint32_t window_batches_ = 0;
+  std::size_t max_frame_bytes_ = wire::kFrameHeaderBytes + wire::kMaxFramePayloadBytes;
   std::deque<Sent> sent_;  // on this connection and, as far as was looked, without answer
   SteadyTime opened_{};
   SteadyTime last_heard_{};

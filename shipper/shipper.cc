@@ -137,6 +137,12 @@ void Shipper::CountLimited() {
 
 /// Seals a batch that is full or old enough; else makes sure that the timer is set for its age.
 void Shipper::SealIfDue() {
+  if (sender_) {
+    // A batch is full only after a read and two fragments more, and none of it may compress. The
+    // usual limit has room for all that.
+    const std::size_t limit = sender_->max_frame_bytes();
+    batcher_.LimitBatch(limit > wire::kMaxFramePayloadBytes ? limit : limit / 8);
+  }
   if (!queue_.has_marks()) {
     marks_deadline_.reset();
   } else if (!marks_deadline_) {

@@ -146,6 +146,7 @@ std::string_view DropCure(std::string_view reason) {
     return "The disk of --spool failed or was too slow; see the agent's log.";
   if (reason == "rate_limit") return "They were more than --rate-limit allows.";
   if (reason == "rejected") return "The collector's log (event=batch_rejected) says why.";
+  if (reason == "too_large") return "This collector takes smaller frames than others.";
   if (reason == "too_old") return "They waited longer than the spool keeps lines.";
   return "";
 }

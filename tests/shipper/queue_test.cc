@@ -58,6 +58,36 @@ TEST_CASE("what is sent again is the same bytes", "[shipper][queue]") {
   CHECK(queue.Sent(2).frame == second);
 }
 
+TEST_CASE("a batch that cannot go as it is leaves a gap of its own sequence", "[shipper][queue]") {
+  Queue queue;
+  queue.Mark(DropReason::kRateLimit, {OutputTotals{3, 30, 500}, {}});
+  PushBatch(queue, 4, 100);
+  PushBatch(queue, 5);
+  const std::size_t large = queue.TakeUnsent().frame.size();
+  const std::size_t bytes = queue.bytes();
+  const OutgoingBatch gap = queue.GiveUp(1, DropReason::kTooLarge);
+  CHECK(gap.sequence == 1);
+  CHECK(gap.frame == queue.Sent(1).frame);
+  const wire::BatchView view = DecodeFrame(gap.frame);
+  CHECK(view.header.sequence == 1);
+  CHECK(view.header.first() == 1);
+  CHECK(view.entries == 0);
+  REQUIRE(view.header.gaps.size() == 2);
+  CHECK(view.header.gaps[0].reason == "rate_limit");
+  CHECK(view.header.gaps[1].reason == "too_large");
+  CHECK(view.header.gaps[1].lines == 4);
+  CHECK(view.header.gaps[1].bytes == 400);
+  CHECK(queue.lines() == 5);
+  CHECK(queue.dropped()[static_cast<std::size_t>(DropReason::kTooLarge)] == Dropped{4, 400});
+  CHECK(queue.bytes() == bytes - large + gap.frame.size());
+  CHECK(queue.sent_bytes() == gap.frame.size());
+  queue.TakeUnsent();
+  CHECK(queue.Acknowledge(2));
+  CHECK(queue.acknowledged_lines() == 5);
+  CHECK(queue.bytes() == 0);
+  CHECK(queue.empty());
+}
+
 TEST_CASE("an acknowledgement covers everything before it", "[shipper][queue]") {
   Queue queue;
   for (std::uint64_t i = 1; i <= 4; ++i) PushBatch(queue, i);

@@ -125,6 +125,7 @@ void ScriptedCollector::OnFrame(Peer& peer, const wire::Frame& frame) {
       wire::Welcome answer;
       answer.next_sequence = next_sequence.value_or(durable_ + 1);
       answer.max_unacknowledged_batches = max_unacknowledged_batches;
+      answer.max_frame_bytes = max_frame_bytes;
       Answer(peer, wire::FrameType::kWelcome, wire::Encode(answer));
       if (on_welcomed) on_welcomed();
       return;

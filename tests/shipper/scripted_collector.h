@@ -55,6 +55,7 @@ class ScriptedCollector {
   bool decode = true;                          // keep entries; off for measurements
   std::optional<std::uint64_t> next_sequence;  // said in the welcome, instead of the truth
   std::uint32_t max_unacknowledged_batches = 0;
+  std::uint32_t max_frame_bytes = 0;
   /// After each welcome.
   std::function<void()> on_welcomed;
   /// Looks at a batch first; true: it is dealt with.

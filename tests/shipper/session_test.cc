@@ -79,6 +79,51 @@ TEST_CASE("another protocol version is refused", "[shipper][session]") {
   CHECK(ClosedWith(line.Receive(FrameType::kWelcome, welcome)) == Kind::kRefused);
 }
 
+TEST_CASE("what is larger than the collector takes is given up and marked, not refused for ever",
+          "[shipper][session]") {
+  Line line;
+  line.Push(1);
+  PushBatch(line.queue, 100, 100);
+  line.Push(1);
+  wire::Welcome welcome;
+  SECTION("before it was ever sent") {}
+  SECTION("although a collector that took more may have had it") {
+    line.Welcome();
+    CHECK(line.Send() == Sequences{1, 2, 3});
+  }
+  Session other(line.queue, {}, line.statistics);
+  other.OnConnected(line.clock.Steady());
+  welcome.next_sequence = 1;
+  welcome.max_frame_bytes = 4_KiB;
+  std::string payload = wire::Encode(welcome);
+  other.OnFrame({FrameType::kWelcome, payload}, line.clock.Steady());
+  CHECK(other.max_frame_bytes() == 4_KiB + wire::kFrameHeaderBytes);
+  std::vector<std::uint32_t> entries;
+  while (auto frame = other.NextBatch(line.clock.Steady())) {
+    CHECK(frame->size() <= other.max_frame_bytes());
+    const wire::BatchView batch = DecodeFrame(*frame);
+    entries.push_back(batch.entries);
+    CHECK(batch.header.sequence == entries.size());
+    if (batch.entries != 0) continue;
+    REQUIRE(batch.header.gaps.size() == 1);
+    CHECK(batch.header.gaps[0].lines == 100);
+    CHECK(batch.header.gaps[0].reason == "too_large");
+  }
+  CHECK(entries == std::vector<std::uint32_t>{1, 0, 1});
+  payload = wire::Encode(wire::Ack{3});
+  other.OnFrame({FrameType::kAck, payload}, line.clock.Steady());
+  CHECK(line.queue.acknowledged_lines() == 2);
+  CHECK(line.queue.empty());
+}
+
+TEST_CASE("a collector that takes next to nothing is left", "[shipper][session]") {
+  Line line;
+  wire::Welcome welcome;
+  welcome.next_sequence = 1;
+  welcome.max_frame_bytes = 4_KiB - 1;
+  CHECK(ClosedWith(line.Receive(FrameType::kWelcome, welcome)) == Kind::kRefused);
+}
+
 TEST_CASE("one batch may stand for many sequences, on the way and in the window",
           "[shipper][session]") {
   SessionOptions options;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <random>
 #include <string>
 #include <string_view>
 
@@ -140,6 +141,68 @@ TEST_CASE("a wall clock set forward and back disturbs neither batches nor their 
     ++out;
   }
   CHECK(out == 3);
+}
+
+/// Lines of these sizes that do not compress.
+std::string NoiseLines(std::size_t bytes, std::size_t line_bytes) {
+  std::mt19937_64 random(bytes + line_bytes);
+  std::string text(bytes, '\n');
+  for (std::size_t i = 0; i < bytes; ++i) {
+    if (i % (line_bytes + 1) != line_bytes) text[i] = static_cast<char>('!' + random() % 90);
+  }
+  text.back() = '\n';
+  return text;
+}
+
+TEST_CASE("batches fit the frames that the collector takes", "[shipper]") {
+  auto [limit, bytes, line_bytes] =
+      GENERATE(table<std::uint32_t, std::size_t, std::size_t>({{512_KiB, 300'000, 0},
+                                                               {512_KiB, 300'000, 1},
+                                                               {512_KiB, 1'000'000, 100},
+                                                               {512_KiB, 1'000'000, 250'000},
+                                                               {512_KiB, 2'000'000, 900'000},
+                                                               {4_MiB, 2'000'000, 100}}));
+  CAPTURE(limit, line_bytes);
+  ShipperOptions options;
+  options.batcher.batch_bytes = 1_MiB;
+  Rig rig(std::move(options));
+  rig.collector.max_frame_bytes = limit;
+  rig.shipper->Start({});
+  // The first batch may be sealed before the collector has said anything.
+  rig.Write("first\n");
+  rig.Flush();
+  std::string text = NoiseLines(bytes, line_bytes);
+  rig.Write(text);
+  rig.Flush();
+  CHECK(rig.collector.connections() == 1);
+  CHECK(rig.collector.hellos.size() == 1);
+  CHECK(rig.collector.gaps.empty());
+  for (const auto& gap : rig.collector.gaps) UNSCOPED_INFO(gap.reason << " " << gap.lines);
+  const std::string got = rig.collector.Text(Output::kStdout);
+  CAPTURE(got.size(), text.size(), rig.collector.arrivals.size());
+  const bool same = got == "first\n" + text;
+  CHECK(same);
+  for (const auto& arrival : rig.collector.arrivals) CHECK(arrival.payload.size() <= limit);
+  // As large as it was asked to make them, where that is no matter.
+  if (limit == 4_MiB) CHECK(rig.collector.arrivals.size() == 3);
+  rig.CheckIdentity();
+}
+
+TEST_CASE("what was sealed for larger frames is marked, and what follows arrives", "[shipper]") {
+  Rig rig;
+  rig.collector.max_frame_bytes = 64_KiB;
+  const std::string large = NoiseLines(200'000, 99);
+  rig.Write(large);
+  rig.Write("after\n");
+  rig.shipper->Start({});
+  rig.Flush();
+  CHECK(rig.collector.hellos.size() == 1);
+  REQUIRE(rig.collector.gaps.size() == 1);
+  CHECK(rig.collector.gaps[0].reason == "too_large");
+  CHECK(rig.shipper->Account().dropped == rig.collector.gaps[0].lines);
+  CHECK(rig.collector.durable_lines() == 2001 - rig.collector.gaps[0].lines);
+  CHECK(rig.collector.entries.back().line == "after");
+  rig.CheckIdentity();
 }
 
 TEST_CASE("what the rate limit leaves out is counted at once and marked in its stream",

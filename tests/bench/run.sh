@@ -7,7 +7,7 @@ usage() {
 usage: tests/bench/run.sh [--agent] [--bytes N] [--keep DIR]
 
 Measures the agent alone, then agents and collector together (CPU of both, time from a write to its durable
-acknowledgement, a thousand idle agents), then stores a corpus of real-looking logs (600 MB unless --bytes says
+acknowledgement, a thousand idle agents, five thousand connections at once), then stores a corpus of real-looking logs (600 MB unless --bytes says
 otherwise), searches it over HTTP, and prints one table. CPU seconds and ratios; the baselines are tini-static, cat,
 zstd and ripgrep in the same run. Takes about six minutes on two cores, and about three times the corpus of disk
 space under ${TMPDIR:-/tmp}. Exits with 1 when a mark is missed.
@@ -27,5 +27,5 @@ done
 packaging/dependencies.sh bench
 cmake --preset release >/dev/null
 cmake --build --preset release --target dunlin-agent dunlin-collector dunlin_line_writer dunlin_acking_collector \
-  dunlin_ack_clock
+  dunlin_ack_clock dunlin_many_agents receiving_bench
 exec python3 tests/bench/bench.py "$@"

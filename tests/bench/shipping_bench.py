@@ -4,6 +4,7 @@ that have nothing to say."""
 import contextlib
 import os
 import pathlib
+import select
 import shutil
 import signal
 import subprocess
@@ -15,8 +16,14 @@ from measure import MIB, best_of, cpu_of, progress, resident_bytes
 TESTS = harness.BIN.parent / "tests"
 LINE_WRITER = TESTS / "dunlin_line_writer"
 ACK_CLOCK = TESTS / "dunlin_ack_clock"
+MANY_AGENTS = TESTS / "dunlin_many_agents"
+RECEIVING = TESTS / "receiving_bench"
 AGENTS = 8
 IDLE_AGENTS = 1000
+CROWD = 5000
+HELD_BYTES = 8000
+CROWD_BATCHES = 3
+RECEIVING_MEGABYTES = 100
 # Two turns of the agents' metrics, which they send every 15 s, and pings.
 IDLE_SECONDS = 30
 INDEXING_THREAD = "store-segments"
@@ -60,6 +67,8 @@ class ShippingBench:
         self.latency("default batch age", [], 200, 20, 1.3)
         self.latency("--batch-age 10ms", ["--batch-age", "10ms"], 200, 10, 0.05)
         self.idle()
+        self.receive()
+        self.crowd()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def ship(self):
@@ -160,3 +169,73 @@ class ShippingBench:
                        mark="<= 100 MiB", met=resident <= 100 * MIB)
         self.table.row(f"shipping: {IDLE_AGENTS} idle agents, share of a core", f"{share * 100:.2f} %", mark="<= 3 %",
                        met=share <= 0.03)
+
+    def receive(self):
+        """The receiving side by its steps, without network, threads and segments."""
+        progress("the receiving side, step by step")
+        folder = self.folder / "receiving"
+        folder.mkdir()
+        output = subprocess.run([RECEIVING, self.corpus, folder, str(RECEIVING_MEGABYTES)], check=True, capture_output=True,
+                                text=True).stdout
+        figures = {name: float(value) for name, value in (line.split() for line in output.splitlines())}
+        shutil.rmtree(folder)
+        for step in ("frames", "rows", "log", "head"):
+            self.table.row(f"receiving: {step}, CPU per GB of lines", f"{figures[f'{step}_cpu_s'] / figures['text_mb'] * 1000:.2f} s")
+
+    def crowd(self):
+        """Connections of one process, each an agent to the collector."""
+        progress(f"{CROWD} connections at once")
+        collector = harness.Collector(self.folder / "crowd", flags=["--max-agents", str(CROWD)])
+        before = resident_bytes(collector.pid)
+        crowd = subprocess.Popen([MANY_AGENTS, str(collector.ingest_port), str(CROWD)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                 text=True, bufsize=1)
+
+        def tell(command):
+            crowd.stdin.write(command + "\n")
+
+        def answer():
+            words = crowd.stdout.readline().split()
+            if not words:
+                raise SystemExit("many_agents failed")
+            return [float(word) for word in words[1:]]
+
+        def per_connection(what):
+            resident = resident_bytes(collector.pid)
+            self.table.row(f"receiving: {CROWD} connections, {what}, memory of each", f"{(resident - before) / CROWD / 1024:.1f} KiB",
+                           f"{resident / MIB:.0f} MiB in all")
+
+        try:
+            tell("connect")
+            connected, = answer()
+            self.table.row(f"receiving: {CROWD} agents connect and are welcomed", f"{connected:.1f} s")
+            per_connection("idle")
+            tell(f"hold {HELD_BYTES}")
+            answer()
+            harness.wait_until(lambda: collector.metrics()["dunlin_ingest_partial_frame_bytes"] == CROWD * HELD_BYTES,
+                               "all of it has arrived", 60, 0.2)
+            per_connection(f"{HELD_BYTES} bytes of an unfinished frame")
+            tell(f"send {CROWD_BATCHES}")
+            peak = in_flight = unread = 0
+            reader = select.poll()
+            reader.register(crowd.stdout, select.POLLIN)
+            while not reader.poll(50):
+                metrics = collector.metrics()
+                peak = max(peak, resident_bytes(collector.pid))
+                in_flight = max(in_flight, metrics["dunlin_ingest_in_flight_bytes"])
+                unread = max(unread, metrics["dunlin_ingest_unread_connections"])
+            seconds, slow_downs = answer()
+            batches = CROWD * (CROWD_BATCHES + 1)
+            self.table.row(f"receiving: {batches} batches from all at once, until durable", f"{seconds:.1f} s")
+            self.table.row("receiving: of that, at most on its way", f"{in_flight / MIB:.1f} MiB", mark="<= 25 MiB",
+                           met=in_flight <= 25 * MIB)
+            self.table.row("receiving: asked to pause, then not read", f"{slow_downs:.0f} times", f"{unread:.0f} connections at once")
+            self.table.row("receiving: the collector's largest memory meanwhile", f"{peak / MIB:.0f} MiB")
+            if collector.metrics()['dunlin_ingest_lines_total{protocol="agent"}'] != batches * 80:
+                raise SystemExit("not every line arrived once")
+        finally:
+            crowd.kill()
+            crowd.wait()
+            crowd.stdin.close()
+            crowd.stdout.close()
+            collector.kill()
+        shutil.rmtree(collector.folder)

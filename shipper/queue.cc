@@ -5,17 +5,10 @@
 
 #include "protocol/base/check.h"
 #include "protocol/wire/frame.h"
+#include "shipper/spool/spool_format.h"
 
 namespace dunlin::shipper {
 namespace {
-
-void Add(Totals& sum, const Totals& more) {
-  for (std::size_t i = 0; i < kOutputs; ++i) {
-    sum[i].lines += more[i].lines;
-    sum[i].bytes += more[i].bytes;
-    sum[i].last_time_ns = std::max(sum[i].last_time_ns, more[i].last_time_ns);
-  }
-}
 
 void Add(Totals& sum, const wire::Gap& gap) {
   OutputTotals& of = sum[IndexOf(gap.output)];
@@ -50,6 +43,20 @@ void Queue::MakeRoom(std::size_t frame_bytes) {
     if (ForgetOneOnDisk()) continue;
     if (options_.when_full == WhenFull::kBlock || !DropOneUnsent(reason)) return;
   }
+}
+
+void Queue::PushMarks(const Clock& clock) {
+  Item marks;
+  marks.first_sequence = marks.sequence = next_sequence_;
+  marks.gaps = TakeMarks();
+  SealedBatch batch;
+  batch.sequence = next_sequence_;
+  batch.frame = GapFrame(marks);
+  batch.first_entry = clock.Steady();
+  batch.oldest_entry = clock.Now();
+  batch.gaps = std::move(marks.gaps);
+  MakeRoom(batch.frame.size());
+  Push(std::move(batch));
 }
 
 void Queue::CountDropped(DropReason reason, const Totals& totals) { Count(reason, totals); }
@@ -126,7 +133,7 @@ bool Queue::Reject(std::uint64_t sequence) {
   if (item.has_lines()) {
     for (const wire::Gap& gap : item.gaps) AddGap(marks_, gap);
   }
-  AddGaps(marks_, DropReason::kRejected, item.totals);
+  Mark(DropReason::kRejected, item.totals);
   // One further back keeps its place, so that sequences stay what they are; it goes with the
   // acknowledgement of those before it.
   ForgetRejected();
@@ -154,7 +161,7 @@ bool Queue::DropOneUnsent(DropReason reason) {
   Count(reason, found->totals);
   found->frame = {};
   // The markers of what was lost before it are those that it takes over.
-  AddGaps(found->gaps, reason, std::exchange(found->totals, {}));
+  AddGaps(found->gaps, DropReasonName(reason), std::exchange(found->totals, {}));
   MergeGaps(static_cast<std::size_t>(found - unsent_.begin()));
   return true;
 }
@@ -209,31 +216,6 @@ void Queue::ForgetRejected() {
 void Queue::Forget(Item& item) {
   bytes_ -= item.frame.size();
   sent_bytes_ -= item.frame.size();
-}
-
-void Queue::AddGaps(std::vector<wire::Gap>& gaps, DropReason reason, const Totals& totals) {
-  for (std::size_t i = 0; i < kOutputs; ++i) {
-    if (totals[i].lines == 0) continue;
-    AddGap(gaps, {.time_ns = static_cast<std::uint64_t>(totals[i].last_time_ns),
-                  .output = OutputAt(i),
-                  .lines = totals[i].lines,
-                  .bytes = totals[i].bytes,
-                  .reason = std::string(DropReasonName(reason))});
-  }
-}
-
-/// One marker per reason and output: an outage of a day is one marker, not one per batch.
-void Queue::AddGap(std::vector<wire::Gap>& gaps, const wire::Gap& gap) {
-  auto same = std::find_if(gaps.begin(), gaps.end(), [&gap](const wire::Gap& other) {
-    return other.output == gap.output && other.reason == gap.reason;
-  });
-  if (same == gaps.end()) {
-    gaps.push_back(gap);
-    return;
-  }
-  same->lines += gap.lines;
-  same->bytes += gap.bytes;
-  same->time_ns = std::max(same->time_ns, gap.time_ns);
 }
 
 void Queue::Count(DropReason reason, const Totals& totals) {

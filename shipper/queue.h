@@ -14,6 +14,7 @@
 #include "protocol/wire/batch.h"
 #include "shipper/batcher.h"
 #include "shipper/drop_reason.h"
+#include "shipper/spool/gap_list.h"
 #include "shipper/spool/spool_batch.h"
 
 namespace dunlin::shipper {
@@ -87,10 +88,14 @@ class Queue {
   }
   bool drops_oldest() const { return options_.when_full == WhenFull::kDropOldest; }
   /// Leaves a gap marker for lines that are counted already, for the next batch to be sealed.
-  void Mark(DropReason reason, const Totals& totals) { AddGaps(marks_, reason, totals); }
+  void Mark(DropReason reason, const Totals& totals) {
+    AddGaps(marks_, DropReasonName(reason), totals);
+  }
   bool has_marks() const { return !marks_.empty(); }
   /// The markers that wait, for the batch that is being sealed; it may have no lines.
   std::vector<wire::Gap> TakeMarks() { return std::exchange(marks_, {}); }
+  /// Adds a batch without lines for the markers that wait.
+  void PushMarks(const Clock& clock);
   /// Counts lines that never become a batch, without a gap marker.
   void CountDropped(DropReason reason, const Totals& totals);
   /// Drops everything, counted; nothing can be sent afterwards.
@@ -152,6 +157,9 @@ class Queue {
   void OnRead(SpoolBatch batch);
   /// The disk has dropped its oldest: none of them was sent.
   void OnDiskDropped(const SpoolDrop& drop, DropReason reason);
+  /// Unsent batches that are on disk and whose first entry is older lose their bytes in memory, so
+  /// that the disk may drop them.
+  void ForgetOlderThan(LogTime limit);
   /// Of lines(), those that are on disk.
   std::uint64_t spooled_lines() const { return spooled_lines_; }
 
@@ -186,10 +194,12 @@ class Queue {
   };
 
   bool ForgetOneOnDisk();
+  void ForgetBytes(std::size_t index);
   bool DropOneUnsent(DropReason reason);
   void MergeGaps(std::size_t index);
   void TakeLines(const Item& item, const Totals& totals);
   std::size_t StretchIndex() const;
+  const Totals& SumBefore(std::size_t index) const;
   void EndStretch(std::size_t index);
   void SettleStretches();
   void JoinNext(std::size_t index);
@@ -198,8 +208,6 @@ class Queue {
   static std::string GapFrame(const Item& gap);
   void Forget(Item& item);
   void ForgetRejected();
-  static void AddGaps(std::vector<wire::Gap>& gaps, DropReason reason, const Totals& totals);
-  static void AddGap(std::vector<wire::Gap>& gaps, const wire::Gap& gap);
   void Count(DropReason reason, const Totals& totals);
 
   QueueOptions options_;

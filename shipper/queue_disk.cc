@@ -6,6 +6,7 @@
 #include "protocol/base/check.h"
 #include "protocol/wire/frame.h"
 #include "shipper/queue.h"
+#include "shipper/spool/spool_format.h"
 
 namespace dunlin::shipper {
 namespace {
@@ -26,19 +27,16 @@ Totals TakeFrom(Totals& whole, const Totals& part) {
   return taken;
 }
 
-void Add(Totals& sum, const Totals& more) {
-  for (std::size_t i = 0; i < kOutputs; ++i) {
-    sum[i].lines += more[i].lines;
-    sum[i].bytes += more[i].bytes;
-    sum[i].last_time_ns = std::max(sum[i].last_time_ns, more[i].last_time_ns);
-  }
-}
-
-/// When the first entry of a batch of this boot was read.
-SteadyTime FirstEntryOf(std::string_view frame, SteadyTime otherwise) {
+/// What a batch of this boot says of its first entry.
+struct FirstEntry {
+  SteadyTime read;
+  LogTime time;
+};
+std::optional<FirstEntry> FirstEntryOf(std::string_view frame) {
   auto batch = wire::DecodeBatch(frame.substr(wire::kFrameHeaderBytes));
-  if (!batch || batch->header.base_monotonic_ns == 0) return otherwise;
-  return SteadyTime(std::chrono::nanoseconds(batch->header.base_monotonic_ns));
+  if (!batch || batch->header.base_monotonic_ns == 0) return std::nullopt;
+  return FirstEntry{SteadyTime(std::chrono::nanoseconds(batch->header.base_monotonic_ns)),
+                    LogTimeOf(batch->base_time_ns)};
 }
 
 }  // namespace
@@ -58,6 +56,7 @@ void Queue::Adopt(std::uint64_t first, std::uint64_t last, const Totals& totals)
 }
 
 bool Queue::has_unwritten() const {
+  if (adopted_) return false;  // markers, which the next adopter would find again
   const Item* last = !unsent_.empty() ? &unsent_.back() : !sent_.empty() ? &sent_.back() : nullptr;
   return last != nullptr && !last->written && last->first_sequence > written_through_;
 }
@@ -142,16 +141,28 @@ bool Queue::ForgetOneOnDisk() {
     ahead += item.frame.size();
   }
   if (index == unsent_.size()) return false;
+  ForgetBytes(index);
+  return true;
+}
+
+void Queue::ForgetOlderThan(LogTime limit) {
+  // From the back, because the batch becomes one with those behind and in front of it.
+  for (std::size_t index = unsent_.size(); index-- > 0;) {
+    const Item& item = unsent_[index];
+    if (!item.frame.empty() && item.written && item.oldest_entry < limit) ForgetBytes(index);
+  }
+}
+
+/// Of an unsent batch that is on disk. It becomes one stretch with those beside it.
+void Queue::ForgetBytes(std::size_t index) {
   Item& item = unsent_[index];
   bytes_ -= item.frame.size();
   item.frame = {};
   item.gaps = {};  // they come back with it
   item.on_disk_only = true;
   Add(on_disk_only_totals_, std::exchange(item.totals, {}));
-  // One stretch with those beside it.
   if (index + 1 < unsent_.size() && unsent_[index + 1].on_disk_only) JoinNext(index);
   if (index > 0 && unsent_[index - 1].on_disk_only) JoinNext(index - 1);
-  return true;
 }
 
 void Queue::JoinNext(std::size_t index) {
@@ -185,14 +196,29 @@ void Queue::OnRead(SpoolBatch batch) {
   item.first_sequence = stretch.first_sequence;
   item.sequence = std::min(batch.sequence, stretch.sequence);
   item.first_entry = stretch.first_entry;
+  item.before = stretch.before;
   item.written = true;
   item.gaps = std::move(batch.gaps);
   if (!batch.frame.empty()) {
     item.totals = TakeFrom(on_disk_only_totals_, batch.totals);
-    item.first_entry = stretch.first_entry = FirstEntryOf(batch.frame, stretch.first_entry);
+    if (auto first = FirstEntryOf(batch.frame)) {
+      item.first_entry = stretch.first_entry = first->read;
+      item.oldest_entry = first->time;
+    }
     item.frame = std::move(batch.frame);
     bytes_ += item.frame.size();
+    stretch.before = AfterBatch(
+        {item.first_sequence, item.sequence, item.totals, item.gaps, {}, stretch.before});
   } else {
+    // What is lost may reach beyond what only the disk had.
+    const bool beyond =
+        batch.first_sequence < stretch.first_sequence || batch.sequence > stretch.sequence;
+    const Totals before = std::exchange(
+        stretch.before, batch.sequence < stretch.sequence ? batch.after : SumBefore(index + 1));
+    if (beyond && !adopted_) {
+      item.gaps = {};
+      AddGaps(item.gaps, kSpoolDamageReason, Difference(before, stretch.before));
+    }
     Totals lost{};
     for (const wire::Gap& gap : item.gaps) {
       if (!adopted_ && gap.reason != kSpoolDamageReason) continue;
@@ -208,6 +234,12 @@ void Queue::OnRead(SpoolBatch batch) {
   EndStretch(index + 1);
   // Nothing is dropped for what was only read ahead.
   while (bytes_ > room_bytes() && ForgetOneOnDisk()) continue;
+}
+
+/// What everything in front of the unsent batch at `index` accounted for; of all when there is
+/// none.
+const Totals& Queue::SumBefore(std::size_t index) const {
+  return index < unsent_.size() ? unsent_[index].before : accounted_;
 }
 
 /// Removes a stretch of which all was read or dropped. What the last one should have held beyond
@@ -235,6 +267,7 @@ void Queue::OnDiskDropped(const SpoolDrop& drop, DropReason reason) {
   gap.first_sequence = drop.first_sequence;
   gap.sequence = drop.sequence;
   gap.gaps = drop.gaps;
+  gap.before = drop.before;
   gap.written = true;
   Totals left = drop.totals;
   Totals removed{};
@@ -246,11 +279,13 @@ void Queue::OnDiskDropped(const SpoolDrop& drop, DropReason reason) {
     Item before = *at;
     before.sequence = drop.first_sequence - 1;
     at->first_sequence = drop.first_sequence;
+    at->before = drop.before;
     at = unsent_.insert(at, std::move(before)) + 1;
   }
   while (at != unsent_.end() && at->first_sequence <= drop.sequence) {
     if (at->sequence > drop.sequence) {  // of a stretch, its first part
       at->first_sequence = drop.sequence + 1;
+      at->before = drop.after;
       break;
     }
     TakeFrom(left, at->totals);

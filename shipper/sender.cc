@@ -239,6 +239,7 @@ void Sender::OnWelcomed() {
   max_frame_bytes_ = link_->session.max_frame_bytes();
   SearchBetter();
   if (hurried_) link_->session.StopAging();
+  if (on_welcomed) on_welcomed();
   if (reported_errors_[collector_].empty()) return;
   log::Info("connected to the collector again", {{"collector", link_->connection->peer()}});
   reported_errors_[collector_].clear();

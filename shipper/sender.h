@@ -57,6 +57,9 @@ class Sender {
 
   /// `metrics_address`: where this agent's own metrics answer; empty when they do not.
   void Start(std::string metrics_address);
+  /// A collector has said where to start, and the queue knows it.
+  std::function<void()> on_welcomed;
+
   /// The queue has something new.
   void OnQueued();
   /// There is little time left: ends the wait before the next attempt, and from now on keeps a

@@ -66,9 +66,9 @@ void Shipper::StartSpool() {
         return SpoolFolder(*place.fs, place.folder, place.options).Remove(std::move(spool));
       },
       place_->sync);
-  tier_ =
-      std::make_unique<SpoolTier>(loop_, *disk_worker_, queue_, std::move(disk),
-                                  place_->options.limit_bytes, place_->sync, queue_.drops_oldest());
+  tier_ = std::make_unique<SpoolTier>(
+      loop_, clock_, *disk_worker_, queue_, std::move(disk),
+      SpoolTierOptions{place_->options, place_->sync, place_->timing, queue_.drops_oldest()});
   tier_->on_change = [this] { OnDiskChange(); };
   tier_->Poke();
   adopter_ =
@@ -162,7 +162,9 @@ void Shipper::Seal() {
   seal_timer_.Stop();
   marks_deadline_.reset();
   if (batcher_.empty()) {
-    if (queue_.has_marks()) SealMarks();
+    if (!queue_.has_marks()) return;
+    queue_.PushMarks(clock_);  // that no other batch came to carry
+    OnPushed();
     return;
   }
   Batcher::Content content = batcher_.Seal();
@@ -181,15 +183,6 @@ void Shipper::Seal() {
              content.totals, content.first_entry);
 }
 
-/// A batch without lines, for the markers that no other came to carry.
-void Shipper::SealMarks() {
-  wire::BatchView batch;
-  batch.header.sequence = queue_.next_sequence();
-  batch.header.gaps = queue_.TakeMarks();
-  batch.base_time_ns = NanosecondsOf(clock_.Now());
-  PushSealed(batch, {}, clock_.Steady());
-}
-
 void Shipper::PushSealed(const wire::BatchView& batch, const Totals& totals,
                          SteadyTime first_entry) {
   // Before and not after, so that memory never holds both.
@@ -197,9 +190,13 @@ void Shipper::PushSealed(const wire::BatchView& batch, const Totals& totals,
   queue_.MakeRoom(wire::MaxFrameBytes(batch));
   std::string frame;
   wire::AppendBatchFrame(frame, batch);
-  if (batch.entries != 0) batch_wire_bytes_.Observe(static_cast<double>(frame.size()));
+  batch_wire_bytes_.Observe(static_cast<double>(frame.size()));
   queue_.Push({std::move(frame), batch.header.sequence, totals, first_entry, batch.header.gaps,
                LogTime(std::chrono::nanoseconds(batch.base_time_ns))});
+  OnPushed();
+}
+
+void Shipper::OnPushed() {
   had_room_ = queue_.has_room();
   most_waiting_ = std::max(most_waiting_, queue_.bytes());
   if (tier_) tier_->Poke();

@@ -74,7 +74,7 @@ class Shipper {
   /// Gives up: what waits and is not on disk is counted as dropped.
   void Abandon();
   /// Whether the disk is at work; then the end of the shipper waits for it.
-  bool disk_busy() const { return tier_ && tier_->busy(); }
+  bool disk_busy() const { return disk_worker_ && disk_worker_->busy(); }
   /// Null without a spool, and before the start.
   const SpoolStatus* spool() const { return tier_ ? &tier_->status() : nullptr; }
   std::optional<AdoptionStatistics> adopted() const;
@@ -98,6 +98,7 @@ class Shipper {
   void Seal();
   void SealMarks();
   void PushSealed(const wire::BatchView& batch, const Totals& totals, SteadyTime first_entry);
+  void OnPushed();
   void OnProgress();
   void OnDiskChange();
   void OfferRoom();

@@ -8,7 +8,6 @@
 namespace dunlin::shipper {
 namespace {
 
-constexpr std::chrono::minutes kLookInterval{1};
 /// How long the disk may take to remove a spool that is delivered; the next search finds what is
 /// left of it.
 constexpr std::chrono::seconds kRemovePatience{10};
@@ -74,9 +73,9 @@ struct SpoolAdopter::Adopted {
          options = place.options](std::unique_ptr<Spool> spool) {
           return SpoolFolder(*fs, folder, options).Remove(std::move(spool));
         });
-    tier = std::make_unique<SpoolTier>(loop, worker, queue, std::move(disk),
-                                       place.options.limit_bytes, SpoolSync::kNever,
-                                       /*may_drop=*/false);
+    tier = std::make_unique<SpoolTier>(
+        loop, clock, worker, queue, std::move(disk),
+        SpoolTierOptions{place.options, SpoolSync::kNever, place.timing, /*may_drop=*/true});
     const std::string token = std::move(sender_options.hello.token);
     sender_options.hello = std::move(found.hello);
     sender_options.hello.token = token;
@@ -89,6 +88,7 @@ struct SpoolAdopter::Adopted {
   Queue queue;
   std::unique_ptr<SpoolTier> tier;
   std::unique_ptr<Sender> sender;
+  bool welcomed = false;  // only then it is known what must not be dropped
   bool removing = false;
 };
 
@@ -103,7 +103,7 @@ SpoolAdopter::SpoolAdopter(net::Loop& loop, const Clock& clock, net::WorkerPool&
 
 SpoolAdopter::~SpoolAdopter() { *alive_ = false; }
 
-void SpoolAdopter::Start() { look_timer_.Start({}, kLookInterval); }
+void SpoolAdopter::Start() { look_timer_.Start({}, place_.timing.look_interval); }
 
 void SpoolAdopter::Look() {
   if (looking_ || adopted_) return;
@@ -129,16 +129,28 @@ void SpoolAdopter::OnFound(std::shared_ptr<Search> search) {
     CheckDone();
   };
   adopted_->sender->on_progress = [this] {
-    adopted_->tier->Poke();
+    if (adopted_->welcomed) adopted_->tier->Poke();
     CheckDone();
   };
+  adopted_->sender->on_welcomed = [this] { OnWelcomed(); };
   adopted_->sender->Start({});
+  CheckDone();
+}
+
+void SpoolAdopter::OnWelcomed() {
+  adopted_->welcomed = true;
   adopted_->tier->Poke();
   CheckDone();
 }
 
 void SpoolAdopter::CheckDone() {
   if (adopted_->removing || adopted_->queue.batches() > 0) return;
+  // What the collector would not have leaves a marker, behind the last batch of the old agent.
+  if (adopted_->queue.has_marks()) {
+    adopted_->queue.PushMarks(clock_);
+    adopted_->sender->OnQueued();
+    return;
+  }
   adopted_->removing = true;
   adopted_->tier->Finish(kRemovePatience, [this] { Done(); });
 }

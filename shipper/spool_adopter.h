@@ -23,6 +23,7 @@ struct SpoolPlace {
   std::string instance;      // this one's part of it
   SpoolOptions options;
   SpoolSync sync = SpoolSync::kInterval;
+  SpoolTiming timing;
 };
 
 /// Of all adopted spools so far.
@@ -37,7 +38,10 @@ struct AdoptionStatistics {
 /// Delivers what processes that are gone have left on disk, this agent's own earlier ones and
 /// others': one spool after another, each over a connection of its own that gives the old agent's
 /// name, so that the collector knows what it has already. Little is under way at a time: what is
-/// new comes first. Lines adopted are not among those that this process captured. Loop thread only.
+/// new comes first. Limit and age are those given here, and what they drop is marked in the old
+/// agent's stream; but nothing is dropped before a collector has said what it has, because the old
+/// agent may have sent it. Lines adopted are not among those that this process captured. Loop
+/// thread only.
 class SpoolAdopter {
  public:
   /// Everything given outlives the adopter. `sender`: collectors and time-outs; the hello is the
@@ -48,7 +52,7 @@ class SpoolAdopter {
   SpoolAdopter(const SpoolAdopter&) = delete;
   SpoolAdopter& operator=(const SpoolAdopter&) = delete;
 
-  /// Looks for spools nobody holds, now and every minute.
+  /// Looks for spools nobody holds, now and every minute (SpoolTiming::look_interval).
   void Start();
 
   AdoptionStatistics statistics() const;
@@ -59,6 +63,7 @@ class SpoolAdopter {
 
   void Look();
   void OnFound(std::shared_ptr<Search> search);
+  void OnWelcomed();
   void CheckDone();
   void Done();
 

@@ -30,7 +30,10 @@ SpoolReport SpoolDisk::Run(const SpoolErrand& errand) {
   }
   if (errand.acknowledged > 0) {
     auto done = spool_->Acknowledge(errand.acknowledged);
-    if (!done) report.write_error = std::move(done).error();
+    if (!done) {
+      report.acknowledgement_refused = true;
+      report.write_error = std::move(done).error();
+    }
   }
   if (errand.remove && spool_->empty()) {
     auto done = remove_(std::move(spool_));
@@ -53,7 +56,8 @@ SpoolReport SpoolDisk::Run(const SpoolErrand& errand) {
 void SpoolDisk::DropAged(const SpoolErrand& errand, SpoolReport& report) {
   while (errand.first_droppable && spool_->too_old(*errand.first_droppable, clock_.Now())) {
     auto drop = spool_->DropOldest(*errand.first_droppable, DropReasonName(DropReason::kTooOld));
-    if (!drop || !*drop) return;  // tried again with the next errand
+    if (!drop) report.write_error = std::move(drop).error();
+    if (!drop || !*drop) return;
     report.dropped.emplace_back(std::move(**drop), DropReason::kTooOld);
   }
 }
@@ -61,7 +65,7 @@ void SpoolDisk::DropAged(const SpoolErrand& errand, SpoolReport& report) {
 /// False when there is no room and none may be made.
 bool SpoolDisk::MakeRoom(const SpoolErrand& errand, std::size_t bytes, SpoolReport& report) {
   while (spool_->over_limit(bytes)) {
-    if (!errand.first_droppable) return false;
+    if (!errand.first_droppable || !errand.may_drop_for_room) return false;
     auto drop = spool_->DropOldest(*errand.first_droppable, DropReasonName(DropReason::kSpoolFull));
     if (!drop) report.write_error = std::move(drop).error();
     if (!drop || !*drop) return false;
@@ -89,10 +93,17 @@ void SpoolDisk::Append(const SpoolErrand& errand, SpoolReport& report) {
 void SpoolDisk::Read(const SpoolErrand& errand, SpoolReport& report) {
   if (!errand.read) return;
   std::uint64_t next = errand.read->first;
+  std::uint64_t last = errand.read->last;
   // What was just dropped is not looked for.
-  for (const auto& [drop, reason] : report.dropped) next = std::max(next, drop.sequence + 1);
+  for (const auto& [drop, reason] : report.dropped) {
+    if (drop.first_sequence <= next) {
+      next = std::max(next, drop.sequence + 1);
+    } else {
+      last = std::min(last, drop.first_sequence - 1);
+    }
+  }
   std::size_t bytes = 0;
-  while (next <= errand.read->last && bytes < errand.read_bytes) {
+  while (next <= last && bytes < errand.read_bytes) {
     auto batch = spool_->Read(
         next, errand.unreadable_is_lost ? Spool::Unreadable::kLose : Spool::Unreadable::kFail);
     if (!batch) {

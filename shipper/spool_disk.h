@@ -20,8 +20,10 @@ namespace dunlin::shipper {
 /// One errand for the disk: everything the queue wants of it by now.
 struct SpoolErrand {
   std::uint64_t acknowledged = 0;  // everything up to here
-  /// What begins here or behind may be dropped to make room; nothing: the disk refuses instead.
+  /// What begins here or behind was never sent and is not while the errand runs: it may be dropped
+  /// for its age, and, only if this says so, to make room; else the disk refuses instead.
   std::optional<std::uint64_t> first_droppable;
+  bool may_drop_for_room = false;
   std::vector<UnwrittenBatch> append;
   bool sync = false;
   std::optional<Queue::Stretch> read;  // from its first on, never beyond its last
@@ -37,7 +39,8 @@ struct SpoolReport {
   std::vector<SpoolBatch> read;
   bool full = false;  // batches were left over for lack of room within the limit
   bool removed = false;
-  std::optional<Error> write_error;  // of opening, appending, syncing
+  bool acknowledgement_refused = false;
+  std::optional<Error> write_error;  // of opening, acknowledging, dropping, appending, syncing
   std::optional<Error> read_error;
   std::optional<SpoolAccounts> accounts;
 };

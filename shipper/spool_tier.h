@@ -13,6 +13,7 @@
 #include "protocol/net/worker_pool.h"
 #include "shipper/queue.h"
 #include "shipper/spool_disk.h"
+#include "shipper/spool_timing.h"
 
 namespace dunlin::shipper {
 
@@ -24,15 +25,23 @@ struct SpoolStatus {
   std::string last_error;               // empty while the disk works
 };
 
+struct SpoolTierOptions {
+  SpoolOptions spool;
+  SpoolSync sync = SpoolSync::kInterval;
+  SpoolTiming timing;
+  /// Whether the oldest unsent may be dropped to keep the limit.
+  bool may_drop = true;
+};
+
 /// Keeps a queue's batches on disk: writes what is new, reads what the queue is about to need,
 /// passes acknowledgements and drops on. All of that runs on the disk worker, one errand at a time;
-/// while the disk is slow the next errand gathers, and while it fails the queue keeps to memory and
-/// the disk is tried again. Loop thread only.
+/// while the disk is slow the next errand gathers. While it refuses to write, the queue keeps to
+/// memory and writing is tried again, but what is on disk is read and sent. Loop thread only.
 class SpoolTier {
  public:
   /// Everything given outlives the tier; `disk` may be in use on the worker when it ends.
-  SpoolTier(net::Loop& loop, net::WorkerPool& worker, Queue& queue, std::shared_ptr<SpoolDisk> disk,
-            std::uint64_t limit_bytes, SpoolSync sync, bool may_drop);
+  SpoolTier(net::Loop& loop, const Clock& clock, net::WorkerPool& worker, Queue& queue,
+            std::shared_ptr<SpoolDisk> disk, SpoolTierOptions options);
   ~SpoolTier();
   SpoolTier(const SpoolTier&) = delete;
   SpoolTier& operator=(const SpoolTier&) = delete;
@@ -47,8 +56,6 @@ class SpoolTier {
   /// once, from the loop, when that is done, has failed or `patience` is over.
   void Finish(std::chrono::milliseconds patience, std::function<void()> done);
 
-  /// Whether the worker is at an errand of this tier.
-  bool busy() const { return running_; }
   const SpoolStatus& status() const { return status_; }
 
  private:
@@ -56,27 +63,34 @@ class SpoolTier {
   std::optional<SpoolErrand> NextErrand();
   void Start(SpoolErrand errand);
   void OnReport(SpoolReport report, const SpoolErrand& errand);
+  void OnWriteRetry();
+  void PlanRetries(const SpoolReport& report, bool has_written, bool has_read);
   void NoteError(const Error& error);
   void CheckFinished(const SpoolReport& report);
 
+  const Clock& clock_;
   net::WorkerPool& worker_;
   Queue& queue_;
   std::shared_ptr<SpoolDisk> disk_;
-  SpoolSync sync_;
-  bool may_drop_;
+  SpoolTierOptions options_;
   net::Timer ack_timer_;
   net::Timer sync_timer_;
-  net::Timer retry_timer_;
+  net::Timer age_timer_;
+  net::Timer write_retry_;
+  net::Timer read_retry_;
   net::Timer finish_timer_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::function<void()> finish_;
   SpoolStatus status_;
-  std::chrono::milliseconds retry_delay_{0};
+  std::chrono::milliseconds write_delay_{0};
+  std::chrono::milliseconds read_delay_{0};
   std::uint64_t acknowledged_ = 0;  // that the disk was told
   int failed_reads_ = 0;
   bool running_ = false;
   bool acks_due_ = false;
+  bool acks_refused_ = false;  // until the next attempt to write
   bool sync_due_ = false;
+  bool age_due_ = true;
   bool full_ = false;          // until something is acknowledged, or more can be dropped
   std::uint64_t full_at_ = 0;  // where what could be dropped ended then
 };

@@ -25,8 +25,9 @@ struct WorkerPool::Impl {
   std::shared_ptr<bool> alive = std::make_shared<bool>(true);
   mutable std::mutex mutex;
   std::condition_variable changed;
-  std::deque<Job> jobs;   // guarded by mutex
-  bool stopping = false;  // guarded by mutex
+  std::deque<Job> jobs;     // guarded by mutex
+  bool stopping = false;    // guarded by mutex
+  std::size_t running = 0;  // guarded by mutex
   std::vector<std::thread> threads;
 
   explicit Impl(Loop& l) : loop(l) {}
@@ -40,8 +41,13 @@ struct WorkerPool::Impl {
         if (stopping) return;
         job = std::move(jobs.front());
         jobs.pop_front();
+        ++running;
       }
       job.work();
+      {
+        std::lock_guard lock(mutex);
+        --running;
+      }
       // The work travels too: what it owns may belong to the loop thread.
       loop.Post([alive = alive, finished = std::move(job)] {
         if (*alive && finished.done) finished.done();
@@ -80,6 +86,11 @@ void WorkerPool::Submit(std::function<void()> work, std::function<void()> done) 
     impl_->jobs.push_back({std::move(work), std::move(done)});
   }
   impl_->changed.notify_one();
+}
+
+bool WorkerPool::busy() const {
+  std::lock_guard lock(impl_->mutex);
+  return impl_->running > 0 || !impl_->jobs.empty();
 }
 
 std::size_t WorkerPool::queued() const {

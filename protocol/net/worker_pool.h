@@ -20,6 +20,8 @@ class WorkerPool {
   /// Runs `work` on some worker, then `done` on the loop thread. Any thread. First in, first out.
   void Submit(std::function<void()> work, std::function<void()> done);
   std::size_t queued() const;
+  /// Whether any work is queued or runs: then the end of the pool has to wait for it.
+  bool busy() const;
 
  private:
   struct Impl;

@@ -39,6 +39,8 @@ struct SpoolBatch {
   /// then has no entries, these sequences and these gaps; reading it again gives the same ones,
   /// unless more of its neighbours were damaged or dropped in between.
   std::string frame;
+  /// What everything up to `sequence` accounted for, as SpoolBatchInfo::before of the next one.
+  Totals after{};
 };
 
 /// Batches that were dropped to make room, and what takes their place.
@@ -47,6 +49,8 @@ struct SpoolDrop {
   std::uint64_t sequence = 0;
   std::uint64_t batches = 0;
   Totals totals{};  // entries dropped by this call; what to count under the reason
+  Totals before{};  // as SpoolBatchInfo's, of first_sequence
+  Totals after{};   // and of the one behind `sequence`
   /// Everything the place first_sequence..sequence now says: the dropped entries under the reason,
   /// markers that dropped batches carried, and those of an unsent gap in front that this one took
   /// in (then first_sequence is that one's).

@@ -91,7 +91,8 @@ struct Spool::Impl {
   Result<SpoolBatch> ReadIn(const Segment& segment, std::uint64_t sequence, Unreadable unreadable);
   Result<SpoolBatch> ReadPayload(const Segment& segment, const File& file, FoundRecord found,
                                  Unreadable unreadable);
-  SpoolBatch Lost(std::uint64_t first, std::uint64_t last, const Totals& accounted);
+  SpoolBatch Lost(std::uint64_t first, std::uint64_t last, const Totals& before,
+                  const Totals& after);
   SegmentCursor BeginOf(const Segment& segment) const;
   Result<const File*> FileOf(const Segment& segment);
 

@@ -18,15 +18,15 @@ Result<SpoolBatch> Spool::Impl::Read(std::uint64_t sequence, Unreadable unreadab
   if (sequence < segment->first_sequence) {
     // Between two segments, or in front of the first.
     bool is_first = segment == segments.begin();
-    return Lost(
-        is_first ? 1 : std::prev(segment)->last_sequence + 1, segment->first_sequence - 1,
-        Difference(is_first ? acknowledged_totals : std::prev(segment)->after, segment->before));
+    return Lost(is_first ? 1 : std::prev(segment)->last_sequence + 1, segment->first_sequence - 1,
+                is_first ? acknowledged_totals : std::prev(segment)->after, segment->before);
   }
   if (segment->gap) {
     SpoolBatch gap;
     gap.first_sequence = segment->first_sequence;
     gap.sequence = segment->last_sequence;
     gap.gaps = segment->gap->gaps;
+    gap.after = segment->after;
     return gap;
   }
   return ReadIn(*segment, sequence, unreadable);
@@ -46,14 +46,14 @@ Result<SpoolBatch> Spool::Impl::ReadIn(const Segment& segment, std::uint64_t seq
   auto file = FileOf(segment);
   if (!file) {
     if (unreadable == Unreadable::kFail) return std::move(file).error();
-    return Lost(at.sequence + 1, segment.last_sequence, Difference(at.after, segment.after));
+    return Lost(at.sequence + 1, segment.last_sequence, at.after, segment.after);
   }
   RecordWalk walk(**file, segment.name.salt, at.position, segment.bytes, unreadable);
   for (;;) {
     auto next = walk.Next();
     if (!next) return std::move(next).error();
     if (!*next || (*next)->record.type == RecordType::kSummary) {
-      return Lost(at.sequence + 1, segment.last_sequence, Difference(at.after, segment.after));
+      return Lost(at.sequence + 1, segment.last_sequence, at.after, segment.after);
     }
     FoundRecord& found = **next;
     const SpoolBatchInfo& info = found.record.info;
@@ -61,9 +61,8 @@ Result<SpoolBatch> Spool::Impl::ReadIn(const Segment& segment, std::uint64_t seq
     if (info.first_sequence <= at.sequence || info.sequence > segment.last_sequence) continue;
     if (sequence < info.first_sequence) {
       std::uint64_t first = at.sequence + 1;
-      Totals accounted = Difference(at.after, info.before);
       reading = {segment.name.number, found.position, info.first_sequence - 1, info.before};
-      return Lost(first, info.first_sequence - 1, accounted);
+      return Lost(first, info.first_sequence - 1, at.after, info.before);
     }
     at = {segment.name.number, found.next_position, info.sequence, AfterBatch(info)};
     if (sequence > info.sequence) continue;
@@ -89,20 +88,25 @@ Result<SpoolBatch> Spool::Impl::ReadPayload(const Segment& segment, const File& 
   }
   if (intact) {
     batch.totals = info.totals;
+    batch.after = AfterBatch(info);
     batch.gaps = std::move(info.gaps);
     return batch;
   }
-  SpoolBatch lost = Lost(info.first_sequence, info.sequence, AccountedFor(info));
+  SpoolBatch lost = Lost(info.first_sequence, info.sequence, info.before, AfterBatch(info));
   // The record tells what a hole does not: which of it were gaps already, and why.
   lost.gaps = std::move(info.gaps);
   AddGaps(lost.gaps, kSpoolDamageReason, info.totals);
   return lost;
 }
 
-SpoolBatch Spool::Impl::Lost(std::uint64_t first, std::uint64_t last, const Totals& accounted) {
+/// Of what lies between the two sums nothing is left.
+SpoolBatch Spool::Impl::Lost(std::uint64_t first, std::uint64_t last, const Totals& before,
+                             const Totals& after) {
+  const Totals accounted = Difference(before, after);
   SpoolBatch lost;
   lost.first_sequence = std::max(first, acknowledged_sequence + 1);
   lost.sequence = last;
+  lost.after = after;
   AddGaps(lost.gaps, kSpoolDamageReason, accounted);
   if (last > damage_counted_to) {
     damage_counted_to = last;

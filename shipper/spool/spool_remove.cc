@@ -186,6 +186,8 @@ Result<std::optional<SpoolDrop>> Spool::Impl::DropOldest(std::uint64_t first_uns
   drop.first_sequence = segment.first_sequence;
   drop.sequence = segment.last_sequence;
   drop.gaps = gap->gaps;
+  drop.before = segment.before;
+  drop.after = segment.after;
   segment.batches = 1;
   segment.bytes = segment.records_position;
   segment.gap = std::move(gap);

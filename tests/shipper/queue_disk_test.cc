@@ -4,6 +4,7 @@
 #include <string>
 
 #include "shipper/queue.h"
+#include "shipper/spool/spool_format.h"
 #include "tests/shipper/sealed_batch.h"
 #include "tests/support/catch.h"
 
@@ -52,8 +53,8 @@ struct Tiers {
   void Read() {
     while (queue.wants_read()) {
       const auto& [sequence, batch] = *disk.lower_bound(queue.on_disk_only()->first);
-      queue.OnRead(
-          {batch.info.first_sequence, sequence, batch.info.totals, batch.info.gaps, batch.frame});
+      queue.OnRead({batch.info.first_sequence, sequence, batch.info.totals, batch.info.gaps,
+                    batch.frame, AfterBatch(batch.info)});
     }
   }
   void CheckIdentity() const {
@@ -197,7 +198,7 @@ TEST_CASE("what did not survive on disk is counted, to the line", "[shipper][que
   const Queue::Stretch stretch = *tiers.queue.on_disk_only();
   REQUIRE(stretch.last >= stretch.first + 3);
   tiers.queue.OnRead(
-      {stretch.first, stretch.first + 1, {}, {{5, Output::kStdout, 20, 2000, "spool_io"}}, {}});
+      {stretch.first, stretch.first + 1, {}, {{5, Output::kStdout, 20, 2000, "spool_io"}}, {}, {}});
   CHECK(DroppedFor(tiers.queue, DropReason::kSpoolIo) == 20);
   tiers.CheckIdentity();
   for (std::uint64_t sequence = 1; sequence < stretch.first; ++sequence) tiers.queue.TakeUnsent();
@@ -233,7 +234,7 @@ TEST_CASE("an adopted spool is sent from where the collector stands", "[shipper]
     CHECK(queue.on_disk_only()->first == 5);
     for (std::uint64_t sequence = 5; sequence <= 7; ++sequence) {
       SealedBatch batch = MakeBatch(10, 10, Output::kStdout, 1000, sequence);
-      queue.OnRead({sequence, sequence, batch.totals, {}, batch.frame});
+      queue.OnRead({sequence, sequence, batch.totals, {}, batch.frame, {}});
       CHECK(queue.TakeUnsent().sequence == sequence);
     }
     CHECK(queue.Acknowledge(7));

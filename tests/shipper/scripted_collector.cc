@@ -11,7 +11,7 @@ struct ScriptedCollector::Peer {
   std::unique_ptr<net::Connection> connection;
   std::string preface;
   wire::FrameReader reader;
-  bool greeted = false;  // it has said Hello
+  std::uint64_t* durable = nullptr;  // of the boot that it is; set by its Hello
   bool gone = false;
 };
 
@@ -41,7 +41,7 @@ void ScriptedCollector::Send(wire::FrameType type, const std::string& payload) {
 
 void ScriptedCollector::SendBytes(std::string bytes) {
   for (auto& peer : peers_) {
-    if (peer->greeted) peer->connection->Write(bytes);
+    if (peer->durable != nullptr) peer->connection->Write(bytes);
   }
 }
 
@@ -52,7 +52,10 @@ void ScriptedCollector::Answer(Peer& peer, wire::FrameType type, const std::stri
 }
 
 void ScriptedCollector::Acknowledge() {
-  Send(wire::FrameType::kAck, wire::Encode(wire::Ack{durable_}));
+  for (auto& peer : peers_) {
+    if (peer->durable == nullptr) continue;
+    Answer(*peer, wire::FrameType::kAck, wire::Encode(wire::Ack{*peer->durable}));
+  }
 }
 
 void ScriptedCollector::Cut() {
@@ -116,14 +119,12 @@ void ScriptedCollector::OnFrame(Peer& peer, const wire::Frame& frame) {
     case wire::FrameType::kHello: {
       auto hello = wire::DecodeHello(frame.payload);
       Check(hello.has_value(), "a hello that decodes");
-      // Another boot counts from its own beginning.
-      if (!hellos.empty() && hellos.back().boot_id != hello->boot_id) durable_ = 0;
       hellos.push_back(*hello);
-      peer.greeted = true;
+      peer.durable = &durable_[hello->boot_id];
       if (!welcome) return;
-      durable_ = std::max(durable_, hello->first_sequence - 1);
+      *peer.durable = std::max(*peer.durable, hello->first_sequence - 1);
       wire::Welcome answer;
-      answer.next_sequence = next_sequence.value_or(durable_ + 1);
+      answer.next_sequence = next_sequence.value_or(*peer.durable + 1);
       answer.max_unacknowledged_batches = max_unacknowledged_batches;
       answer.max_frame_bytes = max_frame_bytes;
       Answer(peer, wire::FrameType::kWelcome, wire::Encode(answer));
@@ -161,14 +162,17 @@ void ScriptedCollector::OnBatch(Peer& peer, std::string_view payload) {
   auto view = wire::DecodeBatch(payload);
   Check(view.has_value(), "a batch that decodes");
   const std::uint64_t sequence = view->header.sequence;
+  Check(peer.durable != nullptr, "a batch behind a hello");
+  last_durable_ = peer.durable;
   if (decode) {
     arrivals.push_back({sequence, std::string(payload), view->header.first()});
     if (on_batch && on_batch(arrivals.back())) return;
   }
   if (peer.gone || !keep) return;
-  if (view->header.first() > durable_ + 1) failed_ = true;  // a hole
-  if (view->header.first() <= durable_ + 1 && sequence > durable_) {
-    durable_ = sequence;
+  std::uint64_t& durable = *peer.durable;
+  if (view->header.first() > durable + 1) failed_ = true;  // a hole
+  if (view->header.first() <= durable + 1 && sequence > durable) {
+    durable = sequence;
     durable_lines_ += view->entries;
     gaps.insert(gaps.end(), view->header.gaps.begin(), view->header.gaps.end());
     if (decode) {
@@ -190,7 +194,7 @@ void ScriptedCollector::OnBatch(Peer& peer, std::string_view payload) {
       }
     }
   }
-  if (acknowledge) Answer(peer, wire::FrameType::kAck, wire::Encode(wire::Ack{durable_}));
+  if (acknowledge) Answer(peer, wire::FrameType::kAck, wire::Encode(wire::Ack{durable}));
 }
 
 void ScriptedCollector::Refuse(std::uint64_t sequence) {
@@ -198,7 +202,9 @@ void ScriptedCollector::Refuse(std::uint64_t sequence) {
   if (!arrivals.empty() && arrivals.back().sequence == sequence) {
     first = arrivals.back().first_sequence;
   }
-  if (first <= durable_ + 1) durable_ = std::max(durable_, sequence);
+  if (last_durable_ != nullptr && first <= *last_durable_ + 1) {
+    *last_durable_ = std::max(*last_durable_, sequence);
+  }
   Send(wire::FrameType::kReject, wire::Encode(wire::Reject{sequence, "refused"}));
 }
 

@@ -80,7 +80,8 @@ class ScriptedCollector {
   std::vector<Batch> arrivals;  // repetitions included, as long as decode is on
   std::vector<Entry> entries;   // of durable batches
   std::vector<wire::Gap> gaps;
-  std::uint64_t durable() const { return durable_; }
+  /// Of the boot that said Hello last.
+  std::uint64_t durable() const { return hellos.empty() ? 0 : durable_.at(hellos.back().boot_id); }
   std::uint64_t durable_lines() const { return durable_lines_; }
   std::size_t connections() const { return peers_.size(); }
   bool failed() const { return failed_; }  // something arrived that is not the protocol
@@ -105,7 +106,8 @@ class ScriptedCollector {
   std::list<std::unique_ptr<Peer>> gone_;
   net::Timer reap_timer_;
   wire::BatchDecoder decoder_;
-  std::uint64_t durable_ = 0;
+  std::map<RandomId, std::uint64_t> durable_;  // by boot, up to which sequence
+  std::uint64_t* last_durable_ = nullptr;      // of the boot whose batch came last
   std::uint64_t durable_lines_ = 0;
   bool failed_ = false;
 };

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdint>
 #include <random>
 #include <string>
@@ -155,6 +156,94 @@ TEST_CASE("the values behind a beginning that all lines share are one column", "
   CHECK(layout.ReadVarint() == 1);    // shared beginnings
   CHECK(layout.ReadVarint() == 400);  // lines
   CHECK(layout.ReadVarint() == 2);    // slots
+}
+
+/// Rows in which a literal occurs, found by looking at each line.
+std::vector<std::uint32_t> RowsWith(const std::vector<std::string>& lines, std::string literal,
+                                    bool any_case) {
+  auto lower = [&](std::string text) {
+    for (char& c : text) {
+      if (any_case && c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+    }
+    return text;
+  };
+  std::vector<std::uint32_t> rows;
+  for (std::uint32_t row = 0; row < lines.size(); ++row) {
+    if (lower(lines[row]).find(lower(literal)) != std::string::npos) rows.push_back(row);
+  }
+  return rows;
+}
+
+TEST_CASE("a literal is found in columns wherever it is in lines", "[lines]") {
+  std::mt19937_64 random(11);
+  const std::string_view words[] = {"get",  "GET",      "Error", "blk_",      "7", "12",
+                                    "0042", "a1b2c3d4", "-",     " ",         ":", "x9",
+                                    "zzz",  "0x1f",     "eE",    "1e5f6a7b8c"};
+  std::size_t found = 0;
+  for (int round = 0; round < 60; ++round) {
+    std::vector<std::string> lines;
+    const std::size_t shapes = 1 + random() % 6;
+    for (std::size_t shape = 0; shape < shapes; ++shape) {
+      std::vector<std::string_view> parts(1 + random() % 9);
+      for (std::string_view& part : parts) part = words[random() % std::size(words)];
+      for (std::size_t copy = 0; copy < 60; ++copy) {
+        std::string line;
+        for (std::string_view part : parts) {
+          line += random() % 4 == 0 ? words[random() % std::size(words)] : part;
+          if (random() % 5 == 0) line += std::to_string(random() % 300);
+        }
+        lines.push_back(std::move(line));
+      }
+    }
+    std::shuffle(lines.begin(), lines.end(), random);
+    const RoundTrip trip(lines);
+    CHECK(trip.back == trip.text);
+    auto reader = LinesReader::Open(trip.encoded.layout, trip.encoded.groups, trip.templates,
+                                    static_cast<std::uint32_t>(lines.size()));
+    REQUIRE(reader);
+    REQUIRE(reader->SetValues(trip.encoded.values));
+    for (int query = 0; query < 60; ++query) {
+      const std::string& line = lines[random() % lines.size()];
+      if (line.empty()) continue;
+      const std::size_t begin = random() % line.size();
+      std::string literal = line.substr(begin, 1 + random() % (line.size() - begin));
+      if (random() % 4 == 0) literal[random() % literal.size()] = '1';
+      const bool any_case = random() % 3 == 0;
+      const LiteralSearch search(literal, any_case);
+      std::vector<std::uint32_t> rows;
+      reader->Select(search, reader->Examine(search), rows);
+      INFO("literal \"" << literal << "\"" << (any_case ? " in any case" : ""));
+      CHECK(rows == RowsWith(lines, literal, any_case));
+      found += rows.size();
+    }
+  }
+  CHECK(found > 1000);
+}
+
+TEST_CASE("what no line can hold is known without the values", "[lines]") {
+  std::vector<std::string> lines;
+  for (int i = 0; i < 500; ++i) {
+    lines.push_back("request " + std::to_string(1000 + i) + " took " + std::to_string(i % 90) +
+                    " ms");
+  }
+  const RoundTrip trip(lines);
+  auto reader = LinesReader::Open(trip.encoded.layout, trip.encoded.groups, trip.templates, 500);
+  REQUIRE(reader);
+  auto kinds = [&](const char* literal, bool any_case) {
+    std::vector<LiteralOutcome::Kind> found;
+    for (const auto& outcome : reader->Examine(LiteralSearch(literal, any_case))) {
+      found.push_back(outcome.kind);
+    }
+    return found;
+  };
+  using Kind = LiteralOutcome::Kind;
+  CHECK(kinds("took", false) == std::vector{Kind::kAlways});
+  CHECK(kinds("TOOK", false) == std::vector{Kind::kNever});
+  CHECK(kinds("TOOK", true) == std::vector{Kind::kAlways});
+  CHECK(kinds("f47ac10b", false) == std::vector{Kind::kNever});
+  CHECK(kinds("12345", false) == std::vector{Kind::kNever});
+  CHECK(kinds("1234 took 5", false) == std::vector{Kind::kSometimes});
+  CHECK(kinds("1234 ms", false) == std::vector{Kind::kNever});
 }
 
 TEST_CASE("damaged columns are refused or give other text, and nothing worse", "[lines]") {

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "collector/store/lines/literal_search.h"
 #include "collector/store/lines/value_column.h"
 #include "protocol/base/result.h"
 
@@ -28,6 +29,13 @@ class LinesReader {
   /// kCorruption.
   Result<void> AppendLines(std::uint64_t bytes, std::string& out) const;
 
+  /// In which lines of each group the literal occurs, as far as it can be told without values.
+  std::vector<LiteralOutcome> Examine(const LiteralSearch& search) const;
+  /// Appends the rows of the lines in which the literal occurs, in order. `outcomes` are those of
+  /// Examine. Needs SetValues unless all are kNever or kAlways.
+  void Select(const LiteralSearch& search, std::span<const LiteralOutcome> outcomes,
+              std::vector<std::uint32_t>& rows) const;
+
  private:
   /// Columns of a group or a prefix, one for each slot.
   struct Columns {
@@ -47,6 +55,10 @@ class LinesReader {
   bool ReadPrefixes(ByteReader& layout);
   bool ReadGroup(ByteReader& layout, std::span<const std::string> templates);
   bool CheckRows() const;
+  TemplateView ViewOf(const Group& group, std::vector<const ValueColumnInfo*>& slots) const;
+  void Mark(const LiteralSearch& search, std::uint32_t group, const LiteralOutcome& outcome,
+            std::vector<bool>& marks) const;
+  std::vector<std::uint32_t> PlacesInPrefix(std::uint32_t group) const;
   std::uint32_t GroupOf(std::uint32_t row) const;
 
   std::string_view group_of_rows_;

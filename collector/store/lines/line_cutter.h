@@ -13,8 +13,8 @@ inline constexpr char kValueSlot = '\0';
 inline constexpr char kTextSlot = '\1';
 
 /// Lines are cut this far; what follows goes into a text slot.
-inline constexpr std::size_t kMaxCutBytes = 4096;
-inline constexpr std::size_t kMaxValues = 64;
+inline constexpr std::size_t kMaxCutBytes = 32768;
+inline constexpr std::size_t kMaxValues = 1024;
 
 /// A part of a text.
 struct TextRange {

@@ -1,6 +1,7 @@
 #include "collector/store/lines/literal_search.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 
 namespace dunlin::store {
@@ -12,6 +13,15 @@ using Kind = SlotCondition::Kind;
 constexpr std::size_t kMostWays = 64;
 
 char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
+
+/// False when the column holds numbers and `text` is not one of those that it could be.
+bool InRange(std::string_view text, const ValueColumnInfo& info) {
+  if (info.kind != ValueKind::kNumber && info.kind != ValueKind::kDelta) return true;
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size() && number >= info.least &&
+         number <= info.most;
+}
 
 bool SameInAnyCase(std::string_view lower, std::string_view text) {
   if (lower.size() != text.size()) return false;
@@ -66,6 +76,7 @@ bool LiteralSearch::MayHold(const SlotCondition& condition, const ValueColumnInf
   if (size > info.most_bytes) return false;
   if (condition.kind == Kind::kEquals && size < info.least_bytes) return false;
   if (info.kind == ValueKind::kConstant) return Holds(condition, info.constant);
+  if (condition.kind == Kind::kEquals && !InRange(condition.text, info)) return false;
   unsigned classes = ByteClassesOf(condition.text);
   if (any_case_) {
     // The literal is in lower case: upper-case letters of values serve as well.

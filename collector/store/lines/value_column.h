@@ -61,6 +61,10 @@ class ValueColumnWriter {
  private:
   bool ReadNumbers(std::span<const std::string_view> values);
   bool ReadDictionary(std::span<const std::string_view> values, std::size_t below);
+  std::uint8_t ReadDeltas();
+  std::size_t ChooseKind(std::span<const std::string_view> values, std::size_t text_bytes);
+  void AppendDictionary(std::string& area);
+  void AppendTexts(std::span<const std::string_view> texts, std::string& area);
 
   ValueColumnInfo info_;
   std::vector<std::uint64_t> numbers_;

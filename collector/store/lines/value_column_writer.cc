@@ -11,6 +11,7 @@ constexpr std::size_t kMostDigits = 18;
 constexpr std::size_t kMostEntries = 65536;
 /// Below this a dictionary's own entries cost more than it saves.
 constexpr std::size_t kFewestRowsOfDictionary = 8;
+constexpr std::size_t kShortestHex = 8;
 
 std::uint8_t WidthOf(std::uint64_t most) {
   std::uint8_t width = 1;
@@ -159,17 +160,75 @@ bool ValueColumnWriter::ReadDictionary(std::span<const std::string_view> values,
   return true;
 }
 
+/// Sets info_ to what takes the fewest bytes, which it returns; dictionaries apart.
+std::size_t ValueColumnWriter::ChooseKind(std::span<const std::string_view> values,
+                                          std::size_t text_bytes) {
+  const std::size_t rows = values.size();
+  const bool one_length = info_.least_bytes == info_.most_bytes;
+  info_.kind = ValueKind::kBytes;
+  info_.width = one_length ? 0 : WidthOf(info_.most_bytes);
+  const std::size_t as_bytes = text_bytes + rows * info_.width;
+  if (!ReadNumbers(values)) {
+    if (!one_length || info_.most_bytes < kShortestHex || !AllHex(values)) return as_bytes;
+    info_.kind = ValueKind::kHex;
+    return rows * ((info_.most_bytes + 1) / 2);
+  }
+  const std::uint8_t width = WidthOf(info_.most - info_.least);
+  const std::uint8_t delta_width = ReadDeltas();
+  const std::uint8_t least_width = std::min(width, delta_width);
+  if (rows * least_width >= as_bytes) return as_bytes;
+  info_.kind = delta_width < width ? ValueKind::kDelta : ValueKind::kNumber;
+  info_.width = least_width;
+  return rows * least_width;
+}
+
+/// The width of differences between neighbours: of counters and clocks less than that of numbers.
+std::uint8_t ValueColumnWriter::ReadDeltas() {
+  // Above all negative ones, so that they compare as unsigned.
+  constexpr std::uint64_t kMiddle = std::uint64_t{1} << 63;
+  deltas_.clear();
+  std::uint64_t least = UINT64_MAX;
+  std::uint64_t most = 0;
+  for (std::size_t i = 1; i < numbers_.size(); ++i) {
+    deltas_.push_back(numbers_[i] - numbers_[i - 1] + kMiddle);
+    least = std::min(least, deltas_.back());
+    most = std::max(most, deltas_.back());
+  }
+  for (std::uint64_t& delta : deltas_) delta -= least;
+  info_.first = numbers_[0];
+  info_.least_delta = ZigZag(static_cast<std::int64_t>(least - kMiddle));
+  return WidthOf(most - least);
+}
+
+void ValueColumnWriter::AppendDictionary(std::string& area) {
+  info_.kind = ValueKind::kDictionary;
+  info_.entries = static_cast<std::uint32_t>(distinct_.size());
+  AppendTexts(distinct_, area);
+  AppendPlanes(area, codes_, 0, WidthOf(distinct_.size() - 1));
+}
+
+/// Lengths, if there are several, and texts.
+void ValueColumnWriter::AppendTexts(std::span<const std::string_view> texts, std::string& area) {
+  unsigned classes = 0;
+  if (info_.least_bytes != info_.most_bytes) AppendLengths(area, texts, WidthOf(info_.most_bytes));
+  for (std::string_view text : texts) {
+    classes |= ByteClassesOf(text);
+    area.append(text);
+  }
+  info_.classes = static_cast<std::uint8_t>(classes);
+}
+
 void ValueColumnWriter::Append(std::span<const std::string_view> values, std::string& directory,
                                std::string& area) {
   info_ = {};
   std::size_t least = values[0].size();
   std::size_t most = least;
-  std::size_t bytes = 0;
+  std::size_t text_bytes = 0;
   bool same = true;
   for (std::string_view value : values) {
     least = std::min(least, value.size());
     most = std::max(most, value.size());
-    bytes += value.size();
+    text_bytes += value.size();
     same = same && value == values[0];
   }
   if (same) {
@@ -179,64 +238,23 @@ void ValueColumnWriter::Append(std::span<const std::string_view> values, std::st
   }
   info_.least_bytes = static_cast<std::uint32_t>(least);
   info_.most_bytes = static_cast<std::uint32_t>(most);
-  const std::uint8_t length_width = least == most ? 0 : WidthOf(most);
-  std::size_t best = bytes + values.size() * length_width;
-  info_.kind = ValueKind::kBytes;
-  info_.width = length_width;
+  const std::size_t best = ChooseKind(values, text_bytes);
   const std::size_t begin = area.size();
-  const std::size_t hex_bytes = values.size() * ((most + 1) / 2);
-  if (least == most && most >= 8 && AllHex(values) && !ReadNumbers(values)) {
-    info_.kind = ValueKind::kHex;
-    best = hex_bytes;
-  } else if (ReadNumbers(values)) {
-    const std::uint8_t width = WidthOf(info_.most - info_.least);
-    // Counters and clocks: steps are smaller than values.
-    deltas_.clear();
-    std::uint64_t least_delta = UINT64_MAX;
-    std::uint64_t most_delta = 0;
-    for (std::size_t i = 1; i < numbers_.size(); ++i) {
-      deltas_.push_back(numbers_[i] - numbers_[i - 1] + (std::uint64_t{1} << 63));
-      least_delta = std::min(least_delta, deltas_.back());
-      most_delta = std::max(most_delta, deltas_.back());
-    }
-    const std::uint8_t delta_width = WidthOf(most_delta - least_delta);
-    const bool deltas = delta_width < width;
-    if (values.size() * (deltas ? delta_width : width) < best) {
-      info_.kind = deltas ? ValueKind::kDelta : ValueKind::kNumber;
-      info_.width = deltas ? delta_width : width;
-      info_.first = numbers_[0];
-      info_.least_delta = ZigZag(static_cast<std::int64_t>(least_delta - (std::uint64_t{1} << 63)));
-      best = values.size() * info_.width;
-      if (deltas) {
-        // What it would take to be beaten by a dictionary: nothing does.
-        AppendInfo(directory, info_);
-        AppendPlanes(area, deltas_, least_delta, delta_width);
-        return;
-      }
-    }
-  }
-  const bool one_byte = info_.kind == ValueKind::kNumber && info_.width == 1;
-  if (!one_byte && ReadDictionary(values, best)) {
-    info_.kind = ValueKind::kDictionary;
-    info_.entries = static_cast<std::uint32_t>(distinct_.size());
-    for (std::string_view value : distinct_) info_.classes |= ByteClassesOf(value);
-    if (length_width > 0) AppendLengths(area, distinct_, length_width);
-    for (std::string_view value : distinct_) area.append(value);
-    AppendPlanes(area, codes_, 0, WidthOf(distinct_.size() - 1));
-    info_.area_bytes = area.size() - begin;
-    AppendInfo(directory, info_);
-    return;
-  }
-  if (info_.kind == ValueKind::kNumber) {
+  // Steps of a clock compress to next to nothing, and nothing is smaller than a byte.
+  const bool settled =
+      info_.kind == ValueKind::kDelta || (info_.kind == ValueKind::kNumber && info_.width == 1);
+  if (!settled && ReadDictionary(values, best)) {
+    AppendDictionary(area);
+  } else if (info_.kind == ValueKind::kNumber) {
     AppendPlanes(area, numbers_, info_.least, info_.width);
+  } else if (info_.kind == ValueKind::kDelta) {
+    AppendPlanes(area, deltas_, 0, info_.width);
   } else if (info_.kind == ValueKind::kHex) {
     for (std::string_view value : values) AppendHex(area, value);
   } else {
-    for (std::string_view value : values) info_.classes |= ByteClassesOf(value);
-    if (length_width > 0) AppendLengths(area, values, length_width);
-    for (std::string_view value : values) area.append(value);
-    info_.area_bytes = area.size() - begin;
+    AppendTexts(values, area);
   }
+  info_.area_bytes = area.size() - begin;
   AppendInfo(directory, info_);
 }
 

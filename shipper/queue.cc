@@ -95,7 +95,7 @@ OutgoingBatch Queue::GiveUp(std::uint64_t sequence, DropReason reason) {
   Forget(item);
   TakeLines(item, item.totals);
   Count(reason, item.totals);
-  AddGaps(item.gaps, reason, std::exchange(item.totals, {}));
+  AddGaps(item.gaps, DropReasonName(reason), std::exchange(item.totals, {}));
   item.frame = GapFrame(item);
   bytes_ += item.frame.size();
   sent_bytes_ += item.frame.size();

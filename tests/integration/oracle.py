@@ -68,12 +68,9 @@ class BootOnWire:
         self.boot_id = hello.boot_id
         self.batches = {}  # sequence: Batch
         self.promised = 0  # the highest sequence that a collector called durable
-        self.promised_to_itself = None  # of that, what was promised before the boot ended
 
-    def lines_for_others(self):
-        """At most so many lines were delivered by whoever took over the spool of this boot."""
-        return sum(batch.entries for sequence, batch in self.batches.items()
-                   if self.promised_to_itself is not None and self.promised_to_itself < sequence <= self.promised)
+    def lines_promised_after(self, first):
+        return sum(batch.entries for sequence, batch in self.batches.items() if first < sequence <= self.promised)
 
     def totals(self):
         """What a collector that has kept its promises has: see Boot.on_wire."""
@@ -160,6 +157,7 @@ class Life:
         self.progress_file = progress_file
         self.history = collections.deque()  # (time, Counters), of the last minute
         self.ended = None  # "killed", "stopped", or nothing while it lives
+        self.promised = None  # what was promised to it when it ended
         self.adopted = Adopted()
         self.spool_errors = 0
         self.held_to_be_safe = 0
@@ -361,9 +359,9 @@ class Oracle:
         if life.ended:
             return False
         life.hold_safe(self.spool_fine_since, SPOOL_DELAY + DELAYS_ADDED * self.longest_delay)
-        if on_wire := life.on_wire(self.ledger):
-            # Before the kill: what is promised meanwhile may count as anybody's.
-            on_wire.promised_to_itself = on_wire.promised
+        # Before the kill: what is promised meanwhile may count as anybody's. It may never have come to a promise.
+        on_wire = life.on_wire(self.ledger)
+        life.promised = on_wire.promised if on_wire else 0
         life.kill()
         life.ended = "killed"
         later(self.chance.uniform(0, 1), lambda later, writer=writer: self.restart_agent(writer, later))
@@ -567,7 +565,8 @@ class Oracle:
         for folder in sorted({w.spool for w in self.writers if w.spool}):
             here = [life for life in lives if life.writer.spool == folder]
             counted = sum(life.adopted.acknowledged for life in here)
-            passed = sum(boot.lines_for_others() for life in here if (boot := life.on_wire(self.ledger)))
+            passed = sum(on_wire.lines_promised_after(life.promised) for life in here
+                         if life.ended and (on_wire := life.on_wire(self.ledger)))
             if counted > passed:
                 self.violations.append(f"{folder.name}: {counted} lines of others counted as delivered, {passed} were")
             if dropped := sum(life.adopted.dropped for life in here):

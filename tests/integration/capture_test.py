@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import unittest
 
 import harness
 
@@ -130,4 +129,4 @@ class CaptureTest(harness.IntegrationTest):
 
 if __name__ == "__main__":
     harness.need("zstd")
-    unittest.main(verbosity=2)
+    harness.main()

@@ -5,7 +5,6 @@ import ctypes
 import os
 import shutil
 import sys
-import unittest
 
 import harness
 
@@ -78,4 +77,4 @@ if __name__ == "__main__":
     if os.geteuid() != 0:
         print("skipped: chroot needs root")
         sys.exit(harness.SKIPPED)
-    unittest.main(verbosity=2)
+    harness.main()

@@ -384,5 +384,36 @@ def need(*programs):
             sys.exit(SKIPPED)
 
 
+CONTAINED = "DUNLIN_TEST_CONTAINED"
+
+
+def contain():
+    """Runs this script in a PID namespace of its own, where that is allowed: whatever it starts, and what that leaves behind,
+    ends with it, also when it is killed. To be called first, while there is one thread."""
+    if CONTAINED in os.environ:
+        if os.getpid() == 1:
+            reap_until_done()
+        return
+    namespace = ["unshare", *([] if os.geteuid() == 0 else ["--user", "--map-current-user"]), "--pid", "--fork", "--kill-child",
+                 "--mount-proc"]
+    with contextlib.suppress(OSError):
+        if subprocess.run([*namespace, "true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
+            os.environ[CONTAINED] = "1"
+            os.execvp(namespace[0], [*namespace, *sys.orig_argv])
+
+
+def reap_until_done():
+    """Returns in a child. This process, the first of the namespace, reaps orphans and ends with the child's status."""
+    child = os.fork()
+    if child == 0:
+        return
+    while True:
+        pid, status = os.wait()
+        if pid == child:
+            code = os.waitstatus_to_exitcode(status)
+            os._exit(code if code >= 0 else 128 - code)
+
+
 def main():
+    contain()
     unittest.main(verbosity=2)

@@ -619,6 +619,7 @@ def main():
     parser.add_argument("--spools", type=int, default=AGENTS // 2, help="of the eight agents have one")
     parser.add_argument("--seed", type=int, default=int(os.environ.get("DUNLIN_SEED", "0")) or random.randrange(2**31))
     options = parser.parse_args()
+    harness.contain()
     progress(f"DUNLIN_SEED={options.seed}")
     options.disks = True
     try:

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-import unittest
 
 import harness
 from harness import wait_until
@@ -59,4 +58,4 @@ if __name__ == "__main__":
     if tried.returncode != 0:
         print(f"skipped: no PID namespace of one's own here: {tried.stdout.decode().strip()}")
         sys.exit(harness.SKIPPED)
-    unittest.main(verbosity=2)
+    harness.main()

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import unittest
 import urllib.parse
 
 import harness
@@ -88,4 +87,4 @@ def http_json(url):
 
 if __name__ == "__main__":
     harness.need("prometheus", "promtool")
-    unittest.main(verbosity=2)
+    harness.main()

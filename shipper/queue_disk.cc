@@ -33,6 +33,8 @@ struct FirstEntry {
   LogTime time;
 };
 std::optional<FirstEntry> FirstEntryOf(std::string_view frame) {
+  // Anybody who may write the folder may have left something that is no frame.
+  if (frame.size() < wire::kFrameHeaderBytes) return std::nullopt;
   auto batch = wire::DecodeBatch(frame.substr(wire::kFrameHeaderBytes));
   if (!batch || batch->header.base_monotonic_ns == 0) return std::nullopt;
   return FirstEntry{SteadyTime(std::chrono::nanoseconds(batch->header.base_monotonic_ns)),

@@ -59,6 +59,8 @@ Snapshot Agent::TakeSnapshot() const {
   s.reading_held = !shipper_.has_room();
   s.queue_batches = shipper_.queue().batches();
   if (const shipper::SpoolStatus* spool = shipper_.spool()) s.spool = *spool;
+  s.spool_folder = configuration_.spool;
+  s.spool_sync = configuration_.spool_sync;
   s.adopted = shipper_.adopted();
   if (auto oldest = shipper_.oldest_unsent()) {
     s.oldest_unsent_seconds = std::chrono::duration<double>(clock_.Steady() - *oldest).count();

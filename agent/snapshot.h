@@ -73,7 +73,9 @@ struct Snapshot {
   std::uint64_t queue_limit_bytes = 0;
   bool reading_held = false;  // --when-full block, and it is full: the process waits to write
   std::uint64_t queue_batches = 0;
-  std::optional<shipper::SpoolStatus> spool;             // nothing: there is none
+  std::optional<shipper::SpoolStatus> spool;  // nothing: there is none
+  std::string spool_folder;
+  shipper::SpoolSync spool_sync = shipper::SpoolSync::kInterval;
   std::optional<shipper::AdoptionStatistics> adopted{};  // likewise
   double oldest_unsent_seconds = 0;
   bool collector_configured = false;

@@ -66,6 +66,79 @@ void WritePause(JsonWriter& json, const Snapshot& s) {
   json.EndObject();
 }
 
+std::string_view SpoolSyncName(shipper::SpoolSync sync) {
+  switch (sync) {
+    case shipper::SpoolSync::kNever:
+      return "never";
+    case shipper::SpoolSync::kInterval:
+      return "interval";
+    case shipper::SpoolSync::kBatch:
+      return "batch";
+  }
+  return "unknown";
+}
+
+/// Where what is new goes.
+std::string_view SpoolState(const shipper::SpoolStatus& spool) {
+  if (spool.failing_since) return "failing";
+  return spool.full ? "full" : "works";
+}
+
+void WriteSpool(JsonWriter& json, const Snapshot& s) {
+  if (!s.spool) return json.Null();
+  const shipper::SpoolStatus& spool = *s.spool;
+  json.BeginObject();
+  json.Field("folder", s.spool_folder);
+  json.Field("state", SpoolState(spool));
+  json.Field("sync", SpoolSyncName(s.spool_sync));
+  json.Field("bytes", spool.accounts.bytes);
+  json.Field("limit_bytes", spool.limit_bytes);
+  json.Field("lines", s.lines.spooled);
+  // The accounts are those of the last visit to the disk.
+  WriteTime(json, "oldest_at",
+            s.lines.spooled > 0 ? spool.accounts.oldest_entry : std::optional<LogTime>());
+  json.Field("damaged_batches", spool.accounts.damaged_batches);
+  json.Key("last_error");
+  if (spool.failing_since) {
+    json.BeginObject();
+    json.Field("errno", spool.last_errno);
+    json.Field("message", spool.last_error);
+    WriteTime(json, "since", spool.failing_since);
+    json.EndObject();
+  } else {
+    json.Null();
+  }
+  json.EndObject();
+}
+
+/// What others have left, and what becomes of it.
+void WriteAdopted(JsonWriter& json, const std::optional<shipper::AdoptionStatistics>& adopted) {
+  if (!adopted) return json.Null();
+  json.BeginObject();
+  json.Field("spools", adopted->spools);
+  json.Field("finished_spools", adopted->finished_spools);
+  json.Field("acknowledged", adopted->acknowledged_lines);
+  json.Field("dropped", adopted->dropped_lines);
+  json.Key("current");
+  if (adopted->current) {
+    json.BeginObject();
+    json.Field("spool", adopted->current->name);
+    json.Field("lines", adopted->current->lines);
+    json.Field("connected", adopted->current->connected);
+    json.Key("last_error");
+    adopted->current->last_error.empty() ? json.Null() : json.String(adopted->current->last_error);
+    json.EndObject();
+  } else {
+    json.Null();
+  }
+  json.Field("waiting_spools", adopted->waiting_spools);
+  json.Field("held_spools", adopted->held_spools);
+  json.Field("unusable_spools", adopted->unusable_spools);
+  json.Key("problem");
+  adopted->problem.empty() ? json.Null() : json.String(adopted->problem);
+  json.EndObject();
+}
+
 /// Where the lines are, and why they are not moving.
 void WriteDelivery(JsonWriter& json, const Snapshot& s) {
   json.BeginObject();
@@ -134,6 +207,10 @@ std::string StatusDocument(const Snapshot& s) {
   json.Field("capture", CaptureModeName(s.capture));
   json.Key("delivery");
   WriteDelivery(json, s);
+  json.Key("spool");
+  WriteSpool(json, s);
+  json.Key("adopted");
+  WriteAdopted(json, s.adopted);
   json.EndObject();
   return body;
 }

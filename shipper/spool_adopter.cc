@@ -1,8 +1,11 @@
 #include "shipper/spool_adopter.h"
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "protocol/base/log.h"
+#include "protocol/base/text.h"
 #include "protocol/wire/messages.h"
 
 namespace dunlin::shipper {
@@ -29,34 +32,61 @@ struct SpoolAdopter::Search {
   std::unique_ptr<Spool> spool;  // none: nothing to adopt
   std::string name;
   wire::Hello hello;
+  std::uint64_t waiting = 0;
+  std::uint64_t unusable = 0;
+  std::uint64_t held = 0;
   std::string problem;
 
-  void Run(const SpoolPlace& place) {
+  /// `own_boot`: of the agent that searches.
+  void Run(const SpoolPlace& place, std::string_view own_boot) {
     SpoolFolder in(*place.fs, place.folder, place.options);
     auto orphans = in.Orphans(place.instance);
     if (!orphans) {
       problem = orphans.error().message();
       return;
     }
+    CountHeld(place, own_boot, *orphans);
     for (const SpoolOrphan& orphan : *orphans) {
-      auto adopted = in.Adopt(orphan);
-      if (!adopted) {
-        // Another agent was faster, most likely.
-        if (adopted.error().code() != ErrorCode::kAlreadyExists) {
-          problem = adopted.error().message();
-        }
-        continue;
+      if (spool) {
+        ++waiting;
+      } else {
+        Try(in, orphan);
       }
-      auto identity = wire::DecodeHello((*adopted)->identity());
-      if (!identity) {
-        problem = identity.error().message();
-        continue;
-      }
-      name = orphan.instance + "/" + orphan.boot;
-      hello = std::move(*identity);
-      spool = std::move(*adopted);
-      return;
     }
+  }
+
+ private:
+  void Try(SpoolFolder& in, const SpoolOrphan& orphan) {
+    auto adopted = in.Adopt(orphan);
+    if (!adopted) {
+      // Another agent was faster, most likely.
+      if (adopted.error().code() == ErrorCode::kAlreadyExists) return;
+      return NoteUnusable(adopted.error());
+    }
+    auto identity = wire::DecodeHello((*adopted)->identity());
+    if (!identity) return NoteUnusable(identity.error());
+    name = orphan.instance + "/" + orphan.boot;
+    hello = std::move(*identity);
+    spool = std::move(*adopted);
+  }
+
+  void NoteUnusable(const Error& error) {
+    ++unusable;
+    problem = error.message();
+  }
+
+  /// A boot of this instance that is no orphan is somebody's.
+  void CountHeld(const SpoolPlace& place, std::string_view own_boot,
+                 const std::vector<SpoolOrphan>& orphans) {
+    auto boots = place.fs->List(Join(place.folder, "/", place.instance));
+    if (!boots) return;
+    held = static_cast<std::uint64_t>(
+        std::count_if(boots->begin(), boots->end(), [&](const std::string& boot) {
+          return IsSpoolBootName(boot) && boot != own_boot &&
+                 std::none_of(orphans.begin(), orphans.end(), [&](const SpoolOrphan& orphan) {
+                   return orphan.instance == place.instance && orphan.boot == boot;
+                 });
+        }));
   }
 };
 
@@ -109,17 +139,25 @@ void SpoolAdopter::Look() {
   if (looking_ || adopted_) return;
   looking_ = true;
   auto search = std::make_shared<Search>();
-  worker_.Submit([search, place = place_] { search->Run(place); },
-                 [this, alive = alive_, search] {
-                   if (*alive) OnFound(search);
-                 });
+  worker_.Submit(
+      [search, place = place_, own_boot = ToHex(sender_options_.hello.boot_id)] {
+        search->Run(place, own_boot);
+      },
+      [this, alive = alive_, search] {
+        if (*alive) OnFound(search);
+      });
 }
 
 void SpoolAdopter::OnFound(std::shared_ptr<Search> search) {
   looking_ = false;
-  if (!search->problem.empty()) {
+  // Once per cause, not every minute.
+  if (!search->problem.empty() && search->problem != finished_.problem) {
     log::Warn("a spool left behind cannot be used", {{"cause", search->problem}});
   }
+  finished_.waiting_spools = search->waiting;
+  finished_.unusable_spools = search->unusable;
+  finished_.held_spools = search->held;
+  finished_.problem = std::move(search->problem);
   if (!search->spool) return;
   log::Info("delivering a spool left behind", {{"spool", search->name}});
   ++finished_.spools;
@@ -172,6 +210,12 @@ AdoptionStatistics SpoolAdopter::statistics() const {
   all.acknowledged_lines += adopted_->queue.acknowledged_lines();
   all.dropped_lines += DroppedLines(adopted_->queue);
   all.spooled_lines = adopted_->queue.spooled_lines();
+  AdoptedSpool& current = all.current.emplace();
+  current.name = adopted_->name;
+  current.lines = all.spooled_lines;
+  current.connected = adopted_->sender->connected();
+  current.last_error = adopted_->tier->status().last_error;
+  if (current.last_error.empty()) current.last_error = adopted_->sender->statistics().last_error;
   return all;
 }
 

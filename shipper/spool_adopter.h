@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "protocol/base/clock.h"
@@ -26,6 +27,14 @@ struct SpoolPlace {
   SpoolTiming timing;
 };
 
+/// The spool that is being delivered.
+struct AdoptedSpool {
+  std::string name;         // instance/boot
+  std::uint64_t lines = 0;  // still to be acknowledged
+  bool connected = false;
+  std::string last_error;  // why its lines do not move; empty: they do
+};
+
 /// Of all adopted spools so far.
 struct AdoptionStatistics {
   std::uint64_t spools = 0;  // adopted
@@ -33,6 +42,14 @@ struct AdoptionStatistics {
   std::uint64_t acknowledged_lines = 0;
   std::uint64_t dropped_lines = 0;  // damaged, or rejected by the collector
   std::uint64_t spooled_lines = 0;  // of the one at hand, still to be acknowledged
+
+  std::optional<AdoptedSpool> current{};
+  /// What the latest search found besides.
+  std::uint64_t waiting_spools = 0;   // until the one at hand is done
+  std::uint64_t unusable_spools = 0;  // that nobody can read, of a newer program, and the like
+  std::string problem{};              // of the last of those, or of the folder itself
+  /// Of this instance, locked by other agents that run or deliver them.
+  std::uint64_t held_spools = 0;
 };
 
 /// Delivers what processes that are gone have left on disk, this agent's own earlier ones and

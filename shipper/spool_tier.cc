@@ -74,9 +74,11 @@ std::optional<SpoolErrand> SpoolTier::NextErrand() {
   // None of these can be sent before this errand has read them.
   if (stretch) errand.first_droppable = stretch->first;
   errand.may_drop_for_room = options_.may_drop;
-  if (acknowledged || (options_.may_drop && stretch && stretch->last > full_at_)) full_ = false;
+  if (acknowledged || (options_.may_drop && stretch && stretch->last > full_at_)) {
+    status_.full = false;
+  }
   const bool may_write = !write_retry_.active();
-  if (may_write && !full_ && queue_.has_unwritten()) {
+  if (may_write && !status_.full && queue_.has_unwritten()) {
     full_at_ = stretch ? stretch->last : 0;
     errand.append = queue_.BeginWrite(kWriteBytes);
   }
@@ -117,7 +119,7 @@ void SpoolTier::OnReport(SpoolReport report, const SpoolErrand& errand) {
     acknowledged_ = std::max(acknowledged_, errand.acknowledged);
   }
   if (!errand.append.empty()) {
-    full_ = report.full;
+    status_.full = report.full;
     queue_.EndWrite(report.written_through, report.write_error.has_value());
   }
   if (report.written_through > 0 && options_.sync == SpoolSync::kInterval &&
@@ -155,7 +157,11 @@ void SpoolTier::PlanRetries(const SpoolReport& report, bool has_written, bool ha
     read_delay_ = 0ms;
   }
   if (write_delay_ > 0ms || write_retry_.active() || read_delay_ > 0ms) return;
-  if (!std::exchange(status_.last_error, {}).empty()) log::Info("the spool works again");
+  if (!status_.failing_since) return;
+  status_.failing_since.reset();
+  status_.last_error.clear();
+  status_.last_errno = 0;
+  log::Info("the spool works again");
 }
 
 void SpoolTier::OnWriteRetry() {
@@ -168,9 +174,11 @@ void SpoolTier::OnWriteRetry() {
 
 void SpoolTier::NoteError(const Error& error) {
   ++status_.errors[error.error_number()];
+  if (!status_.failing_since) status_.failing_since = clock_.Now();
   // Once per cause, not once per attempt.
   if (error.message() == status_.last_error) return;
   status_.last_error = error.message();
+  status_.last_errno = error.error_number();
   log::Warn("the spool cannot be used, lines wait in memory", {{"cause", error.message()}});
 }
 

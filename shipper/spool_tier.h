@@ -22,7 +22,11 @@ struct SpoolStatus {
   SpoolAccounts accounts;  // as of the last errand
   std::uint64_t limit_bytes = 0;
   std::map<int, std::uint64_t> errors;  // by errno; 0: none of the operating system's
-  std::string last_error;               // empty while the disk works
+  /// Of the latest refusal; empty, 0 and nothing while the disk works.
+  std::string last_error;
+  int last_errno = 0;
+  std::optional<LogTime> failing_since;
+  bool full = false;  // at the limit, and nothing may be dropped: what is new stays in memory
 };
 
 struct SpoolTierOptions {
@@ -91,8 +95,7 @@ class SpoolTier {
   bool acks_refused_ = false;  // until the next attempt to write
   bool sync_due_ = false;
   bool age_due_ = true;
-  bool full_ = false;          // until something is acknowledged, or more can be dropped
-  std::uint64_t full_at_ = 0;  // where what could be dropped ended then
+  std::uint64_t full_at_ = 0;  // where what could be dropped ended when it was full
 };
 
 }  // namespace dunlin::shipper

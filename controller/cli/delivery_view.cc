@@ -62,6 +62,37 @@ std::string OnlyLabel(std::string_view labels) {
   return begin < end ? std::string(labels.substr(begin + 1, end - begin - 1)) : std::string();
 }
 
+AgentView::Spool SpoolOf(simdjson::dom::element object) {
+  AgentView::Spool spool;
+  spool.folder = TextOf(object, "folder");
+  spool.state = TextOf(object, "state");
+  spool.bytes = IntegerOf(object, "bytes").value_or(0);
+  spool.limit_bytes = IntegerOf(object, "limit_bytes").value_or(0);
+  spool.lines = IntegerOf(object, "lines").value_or(0);
+  spool.oldest = TimeOf(object, "oldest_at");
+  if (auto error = ObjectOf(object, "last_error")) {
+    spool.error_number = static_cast<int>(IntegerOf(*error, "errno").value_or(0));
+    spool.error = TextOf(*error, "message");
+    spool.failing_since = TimeOf(*error, "since");
+  }
+  return spool;
+}
+
+AgentView::Adopted AdoptedOf(simdjson::dom::element object) {
+  AgentView::Adopted adopted;
+  if (auto current = ObjectOf(object, "current")) {
+    adopted.current = TextOf(*current, "spool");
+    adopted.current_lines = IntegerOf(*current, "lines").value_or(0);
+    adopted.current_error = TextOf(*current, "last_error");
+  }
+  adopted.acknowledged = IntegerOf(object, "acknowledged").value_or(0);
+  adopted.waiting_spools = IntegerOf(object, "waiting_spools").value_or(0);
+  adopted.held_spools = IntegerOf(object, "held_spools").value_or(0);
+  adopted.unusable_spools = IntegerOf(object, "unusable_spools").value_or(0);
+  adopted.problem = TextOf(object, "problem");
+  return adopted;
+}
+
 }  // namespace
 
 Result<AgentView> ParseAgentView(std::string_view body) {
@@ -110,6 +141,8 @@ Result<AgentView> ParseAgentView(std::string_view body) {
     view.last_error = {TextOf(*error, "kind"), TextOf(*error, "message"),
                        ParseTlsFailure(TextOf(*error, "tls_failure"))};
   }
+  if (auto spool = ObjectOf(document, "spool")) view.spool = SpoolOf(*spool);
+  if (auto adopted = ObjectOf(document, "adopted")) view.adopted = AdoptedOf(*adopted);
   return view;
 }
 

@@ -27,6 +27,30 @@ struct AgentView {
     std::optional<TlsFailure> tls_failure = std::nullopt;  // where the kind is "tls"
   };
 
+  struct Spool {
+    std::string folder;
+    std::string state;  // "works", "full", "failing"
+    std::int64_t bytes = 0;
+    std::int64_t limit_bytes = 0;
+    std::int64_t lines = 0;
+    std::optional<LogTime> oldest;
+    /// While it fails.
+    int error_number = 0;
+    std::string error;
+    std::optional<LogTime> failing_since;
+  };
+  /// Spools of processes that are gone.
+  struct Adopted {
+    std::string current;  // the one being delivered; empty: none
+    std::int64_t current_lines = 0;
+    std::string current_error;  // why it does not move
+    std::int64_t acknowledged = 0;
+    std::int64_t waiting_spools = 0;
+    std::int64_t held_spools = 0;
+    std::int64_t unusable_spools = 0;
+    std::string problem;  // of the unusable ones, or of the folder
+  };
+
   std::string name;  // project/service/container
   std::string state;
   std::string capture;
@@ -47,6 +71,8 @@ struct AgentView {
   std::optional<LogTime> last_acknowledged;
   std::optional<Pause> pause;
   std::optional<LastError> last_error;
+  std::optional<Spool> spool;
+  std::optional<Adopted> adopted;
 };
 
 /// Errors: kCorruption for what is no agent's status.

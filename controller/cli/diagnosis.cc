@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "controller/cli/spool_diagnosis.h"
 #include "protocol/base/text.h"
 #include "protocol/base/units.h"
 
@@ -124,18 +125,22 @@ void ExamineConnection(const AgentView& agent, std::vector<Finding>& out) {
 void ExamineQueue(const AgentView& agent, std::vector<Finding>& out) {
   const std::string filled = Join(FormatSize(static_cast<std::uint64_t>(agent.queue_bytes)), " of ",
                                   FormatSize(static_cast<std::uint64_t>(agent.queue_limit_bytes)));
-  constexpr std::string_view kCure =
-      "Let it drain, give it --memory-limit, or a disk with --spool.";
+  const std::string_view cure = agent.spool
+                                    ? "Let it drain, or give it --memory-limit and --spool-limit."
+                                    : "Let it drain, give it --memory-limit, or a disk with "
+                                      "--spool.";
+  // Beside a disk that works memory is a cache, and full of what is on disk, too.
+  const bool is_cache = agent.spool && agent.spool->state == "works";
   if (agent.reading_held) {
     out.push_back({Weight::kProblem, "process_waits",
                    Join("the queue is full (", filled,
                         "), and the process waits in its write (--when-full block)"),
-                   std::string(kCure)});
-  } else if (agent.queue_limit_bytes > 0 &&
+                   std::string(cure)});
+  } else if (!is_cache && agent.queue_limit_bytes > 0 &&
              agent.queue_bytes > agent.queue_limit_bytes - agent.queue_limit_bytes / 10) {
     out.push_back({Weight::kProblem, "queue_full",
                    Join("the queue is full (", filled, "): the oldest lines are being dropped"),
-                   std::string(kCure)});
+                   std::string(cure)});
   }
 }
 
@@ -233,6 +238,8 @@ std::vector<Finding> Diagnose(const Examination& examination) {
   if (const auto* agent = std::get_if<AgentView>(&examination.agent)) {
     ExamineConnection(*agent, out);
     ExamineQueue(*agent, out);
+    ExamineSpool(*agent, out);
+    ExamineAdopted(*agent, out);
     ExamineLosses(*agent, out);
   } else {
     ExamineFailure("agent", examination.agent_url, std::get<Failure>(examination.agent), out);

@@ -44,6 +44,29 @@ std::string AgoOf(LogTime now, const std::optional<LogTime>& time) {
 
 std::string SizeOf(std::int64_t bytes) { return FormatSize(static_cast<std::uint64_t>(bytes)); }
 
+std::string SpoolLine(const AgentView::Spool& spool, LogTime now) {
+  std::string line = Join("  spool    ", SizeOf(spool.bytes), " of ", SizeOf(spool.limit_bytes),
+                          " in ", spool.folder, ", ", spool.lines, " lines");
+  if (spool.oldest) line += Join(", oldest ", RenderAge(now - *spool.oldest), " old");
+  if (spool.failing_since) line += Join("; failing for ", RenderAge(now - *spool.failing_since));
+  return SafeForTerminal(line) + "\n";
+}
+
+/// Nothing where nobody has left anything.
+std::string AdoptedLine(const AgentView::Adopted& adopted) {
+  std::vector<std::string> parts;
+  if (!adopted.current.empty()) {
+    parts.push_back(Join(adopted.current_lines, " lines of ", adopted.current, " being sent"));
+  }
+  if (adopted.waiting_spools > 0) parts.push_back(Join(adopted.waiting_spools, " spools waiting"));
+  if (adopted.unusable_spools > 0) parts.push_back(Join(adopted.unusable_spools, " unusable"));
+  if (adopted.acknowledged > 0) parts.push_back(Join(adopted.acknowledged, " lines delivered"));
+  if (parts.empty()) return "";
+  std::string line = "  adopted  ";
+  for (const std::string& part : parts) line += (&part == parts.data() ? "" : ", ") + part;
+  return SafeForTerminal(line) + "\n";
+}
+
 void PrintAgent(const Context& context, const Examination& seen, const AgentView& agent) {
   std::string out =
       Join("agent      ", agent.name, ", ", agent.state, ", at ", seen.agent_url, "\n");
@@ -52,6 +75,8 @@ void PrintAgent(const Context& context, const Examination& seen, const AgentView
            agent.queued, " queued + ", agent.spooled, " spooled + ", agent.dropped, " dropped\n");
   out += Join("  queue    ", SizeOf(agent.queue_bytes), " of ", SizeOf(agent.queue_limit_bytes),
               ", oldest line ", static_cast<std::int64_t>(agent.oldest_unsent_seconds), " s old\n");
+  if (agent.spool) out += SpoolLine(*agent.spool, seen.now);
+  if (agent.adopted) out += AdoptedLine(*agent.adopted);
   out += "  sends    ";
   if (!agent.collector_configured) {
     out += "to nobody";

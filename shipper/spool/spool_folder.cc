@@ -19,11 +19,6 @@ bool IsFolderName(std::string_view name) {
          name.find('/') == std::string_view::npos && name.find('\0') == std::string_view::npos;
 }
 
-bool IsBootName(std::string_view name) {
-  return name.size() == kBootDigits &&
-         name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
 Spool::Impl::Place PlaceOf(const std::string& folder, std::string_view instance,
                            std::string_view boot) {
   std::string instance_folder = Join(folder, "/", instance);
@@ -53,6 +48,11 @@ Result<void> RemoveEmptyBoot(FileSystem& fs, const Spool::Impl::Place& place) {
 }
 
 }  // namespace
+
+bool IsSpoolBootName(std::string_view name) {
+  return name.size() == kBootDigits &&
+         name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
 
 SpoolFolder::SpoolFolder(FileSystem& fs, std::string folder, SpoolOptions options)
     : fs_(fs), folder_(std::move(folder)), options_(options) {
@@ -112,7 +112,7 @@ Result<std::vector<SpoolOrphan>> SpoolFolder::Orphans(std::string_view own_insta
                        !std::binary_search(names->begin(), names->end(),
                                            name.substr(0, name.size() - kLockSuffix.size()));
       std::string boot = only_lock ? name.substr(0, name.size() - kLockSuffix.size()) : name;
-      if (!IsBootName(boot)) continue;
+      if (!IsSpoolBootName(boot)) continue;
       auto place = PlaceOf(folder_, instance, boot);
       auto lock = fs_.Lock(place.lock);
       if (!lock) continue;
@@ -131,7 +131,7 @@ Result<std::vector<SpoolOrphan>> SpoolFolder::Orphans(std::string_view own_insta
 
 Result<std::unique_ptr<Spool>> SpoolFolder::Adopt(const SpoolOrphan& orphan,
                                                   Spool::Unreadable unreadable) {
-  if (!IsFolderName(orphan.instance) || !IsBootName(orphan.boot)) {
+  if (!IsFolderName(orphan.instance) || !IsSpoolBootName(orphan.boot)) {
     return Error(ErrorCode::kInvalidArgument, Join("cannot adopt ", orphan.boot, ": not a boot"));
   }
   auto place = PlaceOf(folder_, orphan.instance, orphan.boot);

@@ -19,6 +19,9 @@ struct SpoolOrphan {
   std::string boot;  // 32 hexadecimal digits
 };
 
+/// Whether a folder of this name may be a boot's spool.
+bool IsSpoolBootName(std::string_view name);
+
 /// The folder that agents share: `folder`/<instance>/<boot>/ is one boot's spool, and
 /// <boot>.lock beside it is locked while a process uses it. Any number of processes may work on one
 /// folder; a boot belongs to whoever holds its lock.

@@ -81,6 +81,65 @@ TEST_CASE("the status counts restarts by cause", "[agent][status]") {
                                          R"("backoff_seconds":0.5)"));
 }
 
+TEST_CASE("the status says how the spool is", "[agent][status]") {
+  Snapshot s = Sample();
+  CHECK_THAT(StatusDocument(s), Contains(R"("spool":null,"adopted":null)"));
+  s.lines.spooled = 7;
+  s.spool_folder = "/var/spool/d";
+  s.spool_sync = shipper::SpoolSync::kBatch;
+  shipper::SpoolStatus& spool = s.spool.emplace();
+  spool.accounts.bytes = 800;
+  spool.accounts.oldest_entry = s.since;
+  spool.accounts.damaged_batches = 2;
+  spool.limit_bytes = 1000;
+  std::string state = "works";
+  std::string error = "null";
+  SECTION("it works") {}
+  SECTION("it is full") {
+    spool.full = true;
+    state = "full";
+  }
+  SECTION("its disk refuses") {
+    spool.full = true;
+    spool.failing_since = s.since;
+    spool.last_errno = 28;
+    spool.last_error = "cannot write x: no space";
+    state = "failing";
+    error =
+        R"({"errno":28,"message":"cannot write x: no space","since":"2026-01-01T00:00:00.000000000Z"})";
+  }
+  CHECK_THAT(
+      StatusDocument(s),
+      Contains(R"("spool":{"folder":"/var/spool/d","state":")" + state +
+               R"(","sync":"batch","bytes":800,"limit_bytes":1000,"lines":7,)"
+               R"("oldest_at":"2026-01-01T00:00:00.000000000Z","damaged_batches":2,"last_error":)" +
+               error + "}"));
+  s.lines.spooled = 0;
+  CHECK_THAT(StatusDocument(s), Contains(R"("lines":0,"oldest_at":null)"));
+}
+
+TEST_CASE("the status says what becomes of what others left", "[agent][status]") {
+  Snapshot s = Sample();
+  shipper::AdoptionStatistics& adopted = s.adopted.emplace();
+  adopted.spools = 3;
+  adopted.finished_spools = 2;
+  adopted.acknowledged_lines = 50;
+  adopted.dropped_lines = 1;
+  CHECK_THAT(StatusDocument(s), Contains(R"("adopted":{"spools":3,"finished_spools":2,)"
+                                         R"("acknowledged":50,"dropped":1,"current":null,)"
+                                         R"("waiting_spools":0,"held_spools":0,)"
+                                         R"("unusable_spools":0,"problem":null})"));
+  adopted.current = {"web-1/00ff", 5, false, "refused"};
+  adopted.waiting_spools = 4;
+  adopted.held_spools = 6;
+  adopted.unusable_spools = 7;
+  adopted.problem = "cannot adopt y";
+  CHECK_THAT(StatusDocument(s),
+             Contains(R"("current":{"spool":"web-1/00ff","lines":5,"connected":false,)"
+                      R"("last_error":"refused"},"waiting_spools":4,"held_spools":6,)"
+                      R"("unusable_spools":7,"problem":"cannot adopt y"})"));
+}
+
 TEST_CASE("the status says how output is captured", "[agent][status]") {
   auto [mode, name] = GENERATE(table<CaptureMode, std::string>({{CaptureMode::kPipe, "pipe"},
                                                                 {CaptureMode::kMerged, "merged"},

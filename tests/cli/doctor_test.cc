@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cerrno>
 #include <string>
 #include <utility>
 #include <vector>
@@ -170,6 +171,104 @@ TEST_CASE("doctor tells what holds an agent's lines", "[cli][doctor]") {
     wanted = {"process_waits"};
   }
   CHECK(ProblemsOf(With(agent)) == wanted);
+}
+
+TEST_CASE("doctor tells why lines do not get to the disk, or from there", "[cli][doctor]") {
+  AgentView agent = GoodAgent();
+  AgentView::Spool& spool = agent.spool.emplace();
+  spool.state = "works";
+  spool.limit_bytes = 256 << 20;
+  AgentView::Adopted& adopted = agent.adopted.emplace();
+  Codes wanted;
+  SECTION("a disk that works, memory being full of what is there, too") {
+    agent.queue_bytes = agent.queue_limit_bytes;
+  }
+  SECTION("a disk that is full") {
+    spool.state = "failing";
+    spool.error_number = GENERATE(ENOSPC, EDQUOT);
+    wanted = {"spool_disk_full"};
+  }
+  SECTION("a folder that is not for writing") {
+    spool.state = "failing";
+    spool.error_number = GENERATE(EACCES, EPERM, EROFS, EEXIST, ENOTDIR);
+    wanted = {"spool_not_writable"};
+  }
+  SECTION("a broken disk, and memory is full, too") {
+    spool.state = "failing";
+    spool.error_number = EIO;
+    agent.queue_bytes = agent.queue_limit_bytes;
+    wanted = {"queue_full", "spool_failing"};
+  }
+  SECTION("the limit is reached") {
+    spool.state = "full";
+    wanted = {"spool_full"};
+  }
+  SECTION("the limit is reached and holds up the process") {
+    spool.state = "full";
+    agent.reading_held = true;
+    wanted = {"process_waits"};
+  }
+  SECTION("what others left is on its way") {
+    adopted.current = "web-1/00ff";
+    adopted.waiting_spools = 3;
+  }
+  SECTION("what others left is refused") {
+    adopted.current = "web-1/00ff";
+    adopted.current_error = "refused";
+    wanted = {"adopted_not_moving"};
+  }
+  SECTION("nothing moves, for one reason") {
+    agent.connected = false;
+    agent.last_error = {"connect", "refused", {}};
+    adopted.current = "web-1/00ff";
+    adopted.current_error = "refused";
+    wanted = {"not_connected_connect"};
+  }
+  SECTION("what others left cannot be read") {
+    adopted.unusable_spools = 1;
+    adopted.problem = "cannot adopt x: version 2";
+    wanted = {"adopted_unusable"};
+  }
+  SECTION("another agent of this name runs, which is no problem by itself") {
+    adopted.held_spools = 1;
+  }
+  CHECK(ProblemsOf(With(agent)) == wanted);
+}
+
+TEST_CASE("a spool that another agent holds is noted", "[cli][doctor]") {
+  AgentView agent = GoodAgent();
+  agent.adopted.emplace().held_spools = 2;
+  const auto findings = Diagnose(With(agent));
+  REQUIRE(findings.size() == 1);
+  CHECK(findings[0].weight == Finding::Weight::kNote);
+  CHECK(findings[0].code == "adopted_held");
+  CHECK_THAT(findings[0].message, HasText("2 other spools"));
+}
+
+TEST_CASE("doctor shows the spool and what others left there", "[cli][doctor]") {
+  FakeServers servers;
+  std::string status(kStatus);
+  status.pop_back();
+  servers.Answer(200,
+                 status + R"(,"spool":{"folder":"/var/spool/d","state":"failing","sync":"interval",
+        "bytes":2048,"limit_bytes":268435456,"lines":1,"oldest_at":"1970-01-01T00:15:40Z",
+        "last_error":{"errno":28,"message":"cannot write x: No space left on device",
+        "since":"1970-01-01T00:16:30Z"}},
+        "adopted":{"spools":2,"finished_spools":1,"acknowledged":7,"dropped":0,
+        "current":{"spool":"web-1/00ff","lines":5,"connected":true,"last_error":null},
+        "waiting_spools":3,"held_spools":1,"unusable_spools":1,"problem":"cannot adopt y"}})");
+  servers.Answer(200, std::string(kMetrics));
+  CHECK(RunDoctor(servers.MakeContext(), {}) == ExitStatus::kFailed);
+  CHECK_THAT(servers.terminal.out,
+             HasText("  spool    2KiB of 256MiB in /var/spool/d, 1 lines, oldest 60s old; failing "
+                     "for 10s\n"
+                     "  adopted  5 lines of web-1/00ff being sent, 3 spools waiting, 1 unusable, "
+                     "7 lines delivered\n"));
+  CHECK_THAT(servers.terminal.out,
+             HasText("PROBLEM  the spool cannot be used, lines wait in memory: cannot write x: No "
+                     "space left on device\n"
+                     "         Free space"));
+  CHECK_THAT(servers.terminal.out, HasText("cannot be delivered: cannot adopt y"));
 }
 
 TEST_CASE("lines that were dropped are noted, and no reason for alarm", "[cli][doctor]") {

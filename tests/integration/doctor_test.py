@@ -1,10 +1,13 @@
 """dunlin doctor on real programs: where lines are and why they are not moving."""
 
+import contextlib
+import errno
 import json
 import os
 import subprocess
 
 import harness
+import small_disk
 from harness import wait_until
 
 TALKER = ["sh", "-c", "while :; do echo a line of the log; sleep 0.05; done"]
@@ -96,6 +99,71 @@ class DoctorTest(harness.IntegrationTest):
         agent.kill()
         self.wait_for(agent, collector.url, ["agent_unreachable"])
 
+    def test_spool_on_a_full_disk(self):
+        try:
+            disk = small_disk.SmallDisk(self.folder / "disk", 2**20)
+        except small_disk.NotAllowed as reason:
+            self.skipTest(f"no small disk here: {reason}")
+        self.addCleanup(disk.unmount)
+        collector = self.collector()
+        agent = self.agent(TALKER, collector.ingest, flags=["--spool", disk.folder])
+        agent.wait_metrics(lambda m: m["dunlin_agent_lines_acknowledged_total"] > 0, "acknowledged lines")
+        self.assertEqual(agent.status()["spool"]["state"], "works")
+        disk.fill()
+        self.wait_for(agent, collector.url, ["spool_disk_full"])
+        spool = agent.status()["spool"]
+        self.assertEqual((spool["folder"], spool["state"], spool["last_error"]["errno"]),
+                         (str(disk.folder), "failing", errno.ENOSPC))
+        ended = self.doctor(agent, collector.url)
+        self.assertIn("No space left on device", ended.stdout)
+        self.assertRegex(ended.stdout, r"  spool    .* of 256MiB in .*; failing for ")
+        disk.free_again()
+        self.wait_for(agent, collector.url, [])
+
+    def test_spool_that_is_not_a_folder(self):
+        (self.folder / "spool").write_text("a file")
+        collector = self.collector()
+        agent = self.agent(TALKER, collector.ingest, flags=["--spool", self.folder / "spool"])
+        found = self.wait_for(agent, collector.url, ["spool_not_writable", "adopted_unusable"])
+        self.assertIn("File exists", found["spool_not_writable"]["message"])
+
+    def test_spool_on_a_disk_that_is_not_for_writing(self):
+        try:
+            disk = small_disk.SmallDisk(self.folder / "disk", 2**20)
+        except small_disk.NotAllowed as reason:
+            self.skipTest(f"no small disk here: {reason}")
+        self.addCleanup(disk.unmount)
+        disk.forbid_writing()
+        collector = self.collector()
+        agent = self.agent(TALKER, collector.ingest, flags=["--spool", disk.folder])
+        found = self.wait_for(agent, collector.url, ["spool_not_writable"])
+        self.assertIn("Read-only file system", found["spool_not_writable"]["message"])
+
+    def test_lines_left_behind(self):
+        collector = self.collector()
+        collector.kill()
+        flags = ["--spool", self.folder / "spool", "--container", "c"]
+        first = self.agent(TALKER, collector.ingest, service="first", flags=flags)
+        first.wait_metrics(lambda m: m["dunlin_agent_lines_spooled"] > 0, "lines on disk")
+        second = self.agent(["sleep", "1000"], collector.ingest, service="second", flags=flags)
+        second.wait_metrics(lambda m: m["dunlin_agent_process_up"] == 1, "the process runs")
+        wait_until(lambda: second.status()["adopted"]["held_spools"] == 1, "it sees the other's spool")
+        found = json.loads(self.doctor(second, collector.url, "--json").stdout)
+        self.assertIn("adopted_held", [f["code"] for f in found["findings"] if f["weight"] == "note"])
+        left = first.status()["delivery"]["spooled"]
+        first.kill()
+        third = self.agent(["sleep", "1000"], collector.ingest, service="third", flags=flags)
+        third.wait_metrics(lambda m: m["dunlin_agent_process_up"] == 1, "the process runs")
+        adopted = wait_until(lambda: (a := third.status()["adopted"])["current"] and a, "it takes over what was left")
+        self.assertGreaterEqual(adopted["current"]["lines"], left)
+        self.assertEqual(adopted["current"]["spool"].split("/")[0], "c")
+        self.assertIn(" being sent", self.doctor(third, collector.url).stdout)
+        collector.start()
+        wait_until(lambda: third.status()["adopted"]["finished_spools"] == 1, "it delivers them")
+        self.assertGreaterEqual(collector.count('{service="first"}'), left)
+        self.assertEqual(third.status()["adopted"]["acknowledged"], collector.count('{service="first"}'))
+        self.assertIn(" lines delivered", self.doctor(third, collector.url).stdout)
+
     def test_wrong_usage(self):
         collector = self.collector()
         agent = self.agent(["sleep", "1000"], collector.ingest)
@@ -107,4 +175,7 @@ class DoctorTest(harness.IntegrationTest):
 
 
 if __name__ == "__main__":
+    harness.contain()
+    with contextlib.suppress(small_disk.NotAllowed):  # the tests that need it say so
+        small_disk.enter_namespace()
     harness.main()

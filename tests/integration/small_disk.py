@@ -6,6 +6,8 @@ import pathlib
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUSER = 0x10000000
+MS_RDONLY = 1
+MS_REMOUNT = 32
 MS_REC = 0x4000
 MS_PRIVATE = 0x40000
 
@@ -68,6 +70,11 @@ class SmallDisk:
 
     def free_again(self):
         self.filler.unlink(missing_ok=True)
+
+    def forbid_writing(self):
+        """It is read-only from now on."""
+        call(ctypes.CDLL(None, use_errno=True), "mount", b"tmpfs", os.fsencode(self.folder), b"tmpfs", MS_REMOUNT | MS_RDONLY,
+             None)
 
     def unmount(self):
         ctypes.CDLL(None).umount2(os.fsencode(self.folder), 2)

@@ -1,4 +1,5 @@
 // The shipper with a spool in a real folder.
+#include <cerrno>
 #include <string>
 
 #include "protocol/base/file_system.h"
@@ -72,6 +73,42 @@ TEST_CASE("a spool whose every batch was acknowledged before the kill is removed
   CHECK(rig.Spools() == 0);
 }
 
+TEST_CASE("it is told what others left, what cannot be used, and what others hold",
+          "[shipper][spool]") {
+  SpoolRig rig;
+  SpoolFolder left(PosixFileSystem(), rig.folder.path(), {});
+  auto leave = [&](std::uint8_t boot, const std::string& identity) {
+    auto spool = left.Create("one", RandomId{boot}, identity);
+    REQUIRE(spool);
+    SpoolBatchInfo info;
+    info.first_sequence = info.sequence = 1;
+    info.totals[0].lines = 10;
+    REQUIRE((*spool)->Append(info, "a frame"));
+    return std::move(*spool);
+  };
+  const std::string identity = wire::Encode(rig.options.sender->hello);
+  const auto held = leave(0x10, identity);
+  leave(0x20, "\xff");
+  leave(0x30, identity);
+  leave(0x40, identity);
+  rig.collector.CloseListener();
+  rig.shipper->Start({});
+  // Its own is neither an orphan nor others'.
+  rig.Write(2000);
+  RunUntil(rig.loop, [&] {
+    auto adopted = rig.shipper->adopted();
+    return adopted->current && !adopted->current->last_error.empty();
+  });
+  const AdoptionStatistics adopted = *rig.shipper->adopted();
+  CHECK(adopted.current->name == "one/30000000000000000000000000000000");
+  CHECK(adopted.current->lines == 10);
+  CHECK_FALSE(adopted.current->connected);
+  CHECK(adopted.waiting_spools == 1);
+  CHECK(adopted.held_spools == 1);
+  CHECK(adopted.unusable_spools == 1);
+  CHECK_FALSE(adopted.problem.empty());
+}
+
 TEST_CASE("a full spool drops its oldest and says so", "[shipper][spool]") {
   SpoolRig rig;
   rig.options.queue.limit_bytes = 256_KiB;
@@ -113,8 +150,9 @@ TEST_CASE("with block a full spool holds up the process instead", "[shipper][spo
       rig.Write(1000);
       ++written;
     }
-    return !rig.shipper->has_room() && rig.shipper->spool()->accounts.bytes > 1_MiB - 2 * 16_KiB;
+    return !rig.shipper->has_room() && rig.shipper->spool()->full;
   });
+  CHECK(rig.shipper->spool()->accounts.bytes > 1_MiB - 2 * 16_KiB);
   CHECK(written > 10);
   CHECK(written < 30);
   CHECK(rig.shipper->Account().dropped == 0);
@@ -122,6 +160,7 @@ TEST_CASE("with block a full spool holds up the process instead", "[shipper][spo
   rig.Flush();
   CHECK(rig.shipper->has_room());
   CHECK(rig.collector.durable_lines() == 1000U * static_cast<unsigned>(written));
+  CHECK_FALSE(rig.shipper->spool()->full);
 }
 
 TEST_CASE("a folder that cannot be used is memory's matter, and is told", "[shipper][spool]") {
@@ -134,6 +173,8 @@ TEST_CASE("a folder that cannot be used is memory's matter, and is told", "[ship
   CHECK(rig.collector.durable_lines() == 2000);
   RunUntil(rig.loop, [&] { return !rig.shipper->spool()->errors.empty(); });
   CHECK_FALSE(rig.shipper->spool()->last_error.empty());
+  CHECK(rig.shipper->spool()->last_errno == EEXIST);
+  CHECK(rig.shipper->spool()->failing_since);
   CHECK(rig.shipper->Account() == LineAccount{2000, 2000, 0, 0, 0});
 }
 

@@ -78,6 +78,8 @@ int Main(int argc, char** argv) {
   }
   log::SetLevel(*level);
   net::IgnoreBrokenPipes();
+  // A file at the limit of its size (ulimit -f) is a full disk, not the end of the process.
+  ::signal(SIGXFSZ, SIG_IGN);
   FitDescriptors(*options);
   return Run(*options);
 }

@@ -53,6 +53,7 @@ class PosixFile final : public File {
       ssize_t put = Uninterrupted(
           [&] { return ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(position)); });
       if (put < 0) return PathError(errno, "write", path_);
+      if (put == 0) return PathError(ENOSPC, "write", path_);  // would be tried for ever
       bytes.remove_prefix(static_cast<std::size_t>(put));
       position += static_cast<std::uint64_t>(put);
     }

@@ -1,5 +1,7 @@
 #include "protocol/base/file_system.h"
 
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -84,6 +86,31 @@ TEST_CASE("an error names the attempt, the path and the cause", "[base][file_sys
   auto file = PosixFileSystem().Open("/nowhere/f", Mode::kRead);
   REQUIRE_FALSE(file);
   CHECK(file.error().message() == "cannot open /nowhere/f: No such file or directory");
+}
+
+TEST_CASE("a write that the system cuts short is an error, and the file goes on",
+          "[base][file_system]") {
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  auto* const handler = ::signal(SIGXFSZ, SIG_IGN);
+  testing::TempDir dir;
+  auto file = MustOpen(dir.File("f"), Mode::kCreate);
+  rlimit low = before;
+  low.rlim_cur = 100'000;
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &low) == 0);
+  // The system takes the first half of it, and then nothing.
+  auto written = file->WriteAt(0, std::string(200'000, 'x'));
+  auto reserved = file->Preallocate(1'000'000);
+  auto longer = file->Truncate(1'000'000);
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+  ::signal(SIGXFSZ, handler);
+  REQUIRE_FALSE(written);
+  CHECK_THAT(written.error().message(), Catch::Matchers::Contains("File too large"));
+  CHECK_FALSE(reserved);
+  CHECK_FALSE(longer);
+  CHECK(*file->Size() == 100'000);
+  REQUIRE(file->WriteAt(100'000, "end"));
+  CHECK(ReadRange(*file, 99'999, 10) == "xend");
 }
 
 TEST_CASE("reserved space covers the size and reads as zeros", "[base][file_system]") {

@@ -5,6 +5,7 @@
 #include "protocol/base/file_system.h"
 #include "tests/shipper/spool_rig.h"
 #include "tests/support/catch.h"
+#include "tests/support/manual_clock.h"
 
 namespace dunlin::shipper {
 namespace {
@@ -176,6 +177,123 @@ TEST_CASE("a folder that cannot be used is memory's matter, and is told", "[ship
   CHECK(rig.shipper->spool()->last_errno == EEXIST);
   CHECK(rig.shipper->spool()->failing_since);
   CHECK(rig.shipper->Account() == LineAccount{2000, 2000, 0, 0, 0});
+}
+
+std::uint64_t LinesInGaps(const ScriptedCollector& collector, std::string_view reason) {
+  std::uint64_t lines = 0;
+  for (const wire::Gap& gap : collector.gaps) lines += gap.reason == reason ? gap.lines : 0;
+  return lines;
+}
+
+TEST_CASE("lines that are too old leave the disk of an agent that is idle", "[shipper][spool]") {
+  SpoolRig rig;
+  testing::ManualClock clock;
+  rig.clock = &clock;
+  rig.options.batcher.batch_bytes = 16_KiB;
+  rig.spool_options.max_age = std::chrono::hours(1);
+  rig.timing.look_interval = std::chrono::milliseconds(5);
+  rig.Restart();
+  rig.collector.CloseListener();
+  rig.shipper->Start({});
+  rig.Write(1000);
+  RunUntil(rig.loop, [&] { return !rig.shipper->queue().has_unwritten(); });
+  const std::uint64_t spooled = rig.shipper->Account().spooled;
+  CHECK(spooled > 500);
+  CHECK(rig.shipper->queue().bytes() > 0);  // memory has them, too
+  clock.Advance(std::chrono::hours(2));
+  const auto too_old = [&] {
+    return rig.shipper->queue().dropped()[static_cast<std::size_t>(DropReason::kTooOld)].lines;
+  };
+  RunUntil(rig.loop, [&] { return too_old() == spooled; });
+  CHECK(rig.shipper->Account().spooled == 0);
+  rig.CheckIdentity();
+  rig.collector.OpenListener();
+  rig.Flush();
+  CHECK(rig.collector.durable_lines() == 1000 - spooled);
+  CHECK(LinesInGaps(rig.collector, "too_old") == spooled);
+  rig.shipper.reset();
+}
+
+/// What a process that is gone left: nothing of it was sent.
+std::uint64_t LeaveSpool(SpoolRig& rig, int thousands) {
+  rig.collector.CloseListener();
+  rig.shipper->Start({});
+  for (int i = 0; i < thousands; ++i) {
+    rig.Write(1000);
+    RunUntil(rig.loop, [&] { return !rig.shipper->queue().has_unwritten(); });
+  }
+  rig.Save();
+  const std::uint64_t left = rig.shipper->Account().spooled;
+  CHECK(left == 1000U * static_cast<unsigned>(thousands));
+  return left;
+}
+
+void DeliverSpool(SpoolRig& rig) {
+  rig.Restart();
+  rig.collector.OpenListener();
+  rig.shipper->Start({});
+  RunUntil(rig.loop, [&] { return rig.shipper->adopted()->finished_spools == 1; });
+  CHECK(rig.Spools() == 0);
+  CHECK_FALSE(rig.collector.failed());
+}
+
+TEST_CASE("what others left is not delivered when it is too old, and that is told",
+          "[shipper][spool]") {
+  SpoolRig rig;
+  testing::ManualClock clock;
+  rig.clock = &clock;
+  rig.options.batcher.batch_bytes = 16_KiB;
+  rig.Restart();
+  const std::uint64_t left = LeaveSpool(rig, 2);
+  rig.spool_options.max_age = std::chrono::hours(1);
+  SECTION("all of it") {
+    clock.Advance(std::chrono::hours(2));
+    DeliverSpool(rig);
+    CHECK(rig.collector.durable_lines() == 0);
+    CHECK(LinesInGaps(rig.collector, "too_old") == left);
+    CHECK(rig.shipper->adopted()->dropped_lines == left);
+  }
+  SECTION("but nothing that may be delivered") {
+    clock.Advance(std::chrono::minutes(30));
+    DeliverSpool(rig);
+    CHECK(rig.collector.durable_lines() == left);
+    CHECK(rig.collector.gaps.empty());
+  }
+  rig.shipper.reset();
+}
+
+TEST_CASE("what others left is cut to the limit, and that is told", "[shipper][spool]") {
+  SpoolRig rig;
+  rig.options.batcher.batch_bytes = 16_KiB;
+  rig.spool_options.segment_bytes = 128_KiB;
+  rig.Restart();
+  const std::uint64_t left = LeaveSpool(rig, 20);
+  rig.spool_options.limit_bytes = 1_MiB;
+  DeliverSpool(rig);
+  const std::uint64_t told = LinesInGaps(rig.collector, "spool_full");
+  CHECK(told > 5'000);
+  CHECK(rig.collector.durable_lines() > 5'000);
+  CHECK(rig.collector.durable_lines() + told == left);
+  CHECK(rig.shipper->adopted()->dropped_lines == told);
+}
+
+TEST_CASE("a batch that is rejected of what others left leaves a marker in their stream",
+          "[shipper][spool]") {
+  SpoolRig rig;
+  rig.options.batcher.batch_bytes = 16_KiB;
+  rig.Restart();
+  const std::uint64_t left = LeaveSpool(rig, 1);
+  rig.collector.on_batch = [&](const ScriptedCollector::Batch& batch) {
+    if (batch.sequence != 2) return false;
+    rig.collector.Refuse(2);
+    return true;
+  };
+  DeliverSpool(rig);
+  const std::uint64_t told = LinesInGaps(rig.collector, "rejected");
+  CHECK(told > 50);
+  CHECK(rig.collector.durable_lines() + told == left);
+  CHECK(rig.shipper->adopted()->dropped_lines == told);
+  CHECK(rig.shipper->queue().next_sequence() == 1);  // not in this one's
 }
 
 }  // namespace

@@ -1,54 +1,14 @@
 // The real agent with a spool: killed, stopped, beside others, with more on disk than it may hold.
 #include <csignal>
-#include <set>
 #include <string>
-#include <vector>
 
-#include "protocol/base/file_system.h"
-#include "protocol/base/text.h"
-#include "tests/agent/agent_run.h"
+#include "tests/agent/spool_run.h"
 #include "tests/support/catch.h"
-#include "tests/support/temp_dir.h"
 
 namespace dunlin {
 namespace {
 
-using testing::AgentRun;
-
-void UseSpool(AgentRun& run, const testing::TempDir& folder) {
-  run.flags.insert(run.flags.end(), {"--spool", folder.path(), "--container", "one",
-                                     "--batch-bytes", "16KiB", "--passthrough", "off"});
-}
-
-/// Until the agent says so.
-void WaitFor(AgentRun& run, const std::string& metric, double value) {
-  const auto limit = SystemClock().Steady() + std::chrono::minutes(1);
-  while (AgentRun::Metric(run.Get("/metrics"), metric) != value) {
-    REQUIRE(SystemClock().Steady() < limit);
-  }
-}
-void WaitForSpooled(AgentRun& run, double lines) {
-  WaitFor(run, "dunlin_agent_lines_spooled", lines);
-}
-
-/// How often each line has arrived: `lines` of them, each once.
-void CheckEachOnce(const AgentRun& run, std::size_t lines) {
-  std::set<std::string> seen;
-  for (const auto& entry : run.collector.entries) {
-    CAPTURE(entry.line);
-    CHECK(seen.insert(entry.line).second);
-  }
-  CHECK(seen.size() == lines);
-}
-
-/// The spools in the folder.
-std::size_t Spools(const testing::TempDir& folder) {
-  auto names = PosixFileSystem().List(folder.path() + "/one");
-  if (!names) return 0;
-  std::size_t spools = 0;
-  for (const std::string& name : *names) spools += name.size() == 32 ? 1 : 0;
-  return spools;
-}
+using namespace testing;
 
 TEST_CASE("what a killed agent had on disk arrives once, in the old agent's name",
           "[agent][spool]") {

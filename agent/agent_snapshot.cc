@@ -76,9 +76,13 @@ Snapshot Agent::TakeSnapshot() const {
   }
   s.loop_lag = loop_.lag();
   s.listening = control_ && control_->listening();
-  if (credentials_.listener_tls) s.control_tls_failures = credentials_.listener_tls->failures();
+  if (credentials_.listener_tls) {
+    s.control_tls_failures = credentials_.listener_tls->failures();
+    s.control_tls_expiry = credentials_.listener_tls->expiry();
+  }
   if (credentials_.collector_tls) {
     s.collector_tls_failures = credentials_.collector_tls->failures();
+    s.collector_tls_expiry = credentials_.collector_tls->expiry();
   }
   s.agent_started_at = agent_started_at_;
   return s;

@@ -71,6 +71,11 @@ Result<void> CheckTogether(const Configuration& c) {
   if (c.tls_cert.empty() != c.tls_key.empty()) {
     return Invalid("--tls-cert and --tls-key belong together: one of them is missing");
   }
+  if (!c.collectors.empty() && !c.tls_cert.empty() && c.tls_ca.empty() && !c.insecure) {
+    return Invalid(
+        "--tls-cert without --tls-ca leaves the connection to the collector plain: give --tls-ca "
+        "FILE with the CA that has signed the collector's certificate, or --insecure");
+  }
   if (c.restart.delay > c.restart.max_delay) {
     return Invalid("--restart-delay is longer than --restart-max-delay");
   }

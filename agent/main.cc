@@ -78,6 +78,10 @@ int main(int argc, char** argv) {
     log::Warn("the control listener is open to everybody who can reach it",
               {{"address", configuration.listen->ToString()}});
   }
+  if (configuration.insecure && !configuration.collectors.empty() &&
+      !configuration.tls_cert.empty() && configuration.tls_ca.empty()) {
+    log::Warn("lines and token go to the collector in the clear: there is no --tls-ca", {});
+  }
   agent::Agent agent(loop, SystemClock(), outputs, std::move(configuration),
                      std::move(*credentials));
   const int code = agent.Run();

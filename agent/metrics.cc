@@ -171,6 +171,20 @@ void AddProcess(Families& out, const Snapshot& s) {
               s.orphans_reaped);
 }
 
+void AddTlsExpiry(Families& out, const Snapshot& s) {
+  out.BeginGauge("dunlin_agent_tls_certificate_expiry_timestamp_seconds",
+                 "When the first certificate of a TLS file ends, by connection and file.");
+  for (const auto& [connection, ends] :
+       {std::pair("control", s.control_tls_expiry), {"collector", s.collector_tls_expiry}}) {
+    for (const auto& [file, end] : {std::pair("certificate", ends.certificate), {"ca", ends.ca}}) {
+      if (end) {
+        out.Sample(static_cast<double>(end->time_since_epoch().count()),
+                   {{"connection", connection}, {"file", file}});
+      }
+    }
+  }
+}
+
 void AddTlsFailures(Families& out, const Snapshot& s) {
   if (!s.control_tls_failures && !s.collector_tls_failures) return;
   out.BeginCounter("dunlin_agent_tls_failures_total",
@@ -183,6 +197,7 @@ void AddTlsFailures(Families& out, const Snapshot& s) {
                   {"kind", std::string(TlsFailureName(static_cast<TlsFailure>(i)))}});
     }
   }
+  AddTlsExpiry(out, s);
 }
 
 void AddAgent(Families& out, const Snapshot& s, const ProcessUsage& agent) {

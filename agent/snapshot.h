@@ -89,6 +89,8 @@ struct Snapshot {
   /// Handshakes that failed, by TlsFailure; nothing where there is no TLS.
   std::optional<std::array<std::uint64_t, kTlsFailures>> control_tls_failures;
   std::optional<std::array<std::uint64_t, kTlsFailures>> collector_tls_failures;
+  /// Until when their files hold.
+  net::TlsExpiry control_tls_expiry, collector_tls_expiry;
   LogTime agent_started_at{};
 };
 

@@ -1,5 +1,6 @@
 #include "agent/status_document.h"
 
+#include <algorithm>
 #include <numeric>
 #include <optional>
 
@@ -166,6 +167,24 @@ void WriteDelivery(JsonWriter& json, const Snapshot& s) {
   json.EndObject();
 }
 
+/// Both connections have the same files, and look at them when a new one is made: the later end is
+/// of what was read last.
+std::optional<LogTime> Later(const std::optional<std::chrono::sys_seconds>& a,
+                             const std::optional<std::chrono::sys_seconds>& b) {
+  return std::max(a, b);
+}
+
+/// Null without TLS.
+void WriteTls(JsonWriter& json, const Snapshot& s) {
+  json.Key("tls");
+  if (!s.control_tls_failures && !s.collector_tls_failures) return json.Null();
+  json.BeginObject();
+  WriteTime(json, "certificate_expires_at",
+            Later(s.control_tls_expiry.certificate, s.collector_tls_expiry.certificate));
+  WriteTime(json, "ca_expires_at", Later(s.control_tls_expiry.ca, s.collector_tls_expiry.ca));
+  json.EndObject();
+}
+
 }  // namespace
 
 std::string_view CaptureModeName(CaptureMode mode) {
@@ -205,6 +224,7 @@ std::string StatusDocument(const Snapshot& s) {
   WriteRestarts(json, s);
   WriteLastExit(json, s.last_exit);
   json.Field("capture", CaptureModeName(s.capture));
+  WriteTls(json, s);
   json.Key("delivery");
   WriteDelivery(json, s);
   json.Key("spool");

@@ -305,6 +305,15 @@ void AddTlsMetrics(metrics::Registry& registry, const net::TlsContext& ingest,
         out.Counter("dunlin_tls_failures_total", "Handshakes that failed, by port and kind.",
                     AsDouble(failures[i]), {{"port", port}, {"kind", std::move(kind)}});
       }
+      const net::TlsExpiry ends = context->expiry();
+      for (const auto& [file, end] :
+           {std::pair("certificate", ends.certificate), {"ca", ends.ca}}) {
+        if (!end) continue;
+        out.Gauge("dunlin_tls_certificate_expiry_timestamp_seconds",
+                  "When the first certificate of a TLS file ends, by port and file.",
+                  static_cast<double>(end->time_since_epoch().count()),
+                  {{"port", port}, {"file", file}});
+      }
     }
   });
 }

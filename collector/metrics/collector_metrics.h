@@ -100,7 +100,8 @@ class CollectorMetrics {
 /// the store is gone.
 void AddStoreMetrics(metrics::Registry& registry, store::Store& store);
 
-/// Adds dunlin_tls_failures_total of these ports; the registry is not scraped after they are gone.
+/// Adds what there is to tell of the TLS of these ports; the registry is not scraped after they are
+/// gone.
 void AddTlsMetrics(metrics::Registry& registry, const net::TlsContext& ingest,
                    const net::TlsContext& http);
 

@@ -3,6 +3,7 @@
 #include <simdjson.h>
 #include <time.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -143,6 +144,9 @@ Result<AgentView> ParseAgentView(std::string_view body) {
   }
   if (auto spool = ObjectOf(document, "spool")) view.spool = SpoolOf(*spool);
   if (auto adopted = ObjectOf(document, "adopted")) view.adopted = AdoptedOf(*adopted);
+  if (auto tls = ObjectOf(document, "tls")) {
+    view.certificates = {TimeOf(*tls, "certificate_expires_at"), TimeOf(*tls, "ca_expires_at")};
+  }
   return view;
 }
 
@@ -164,6 +168,14 @@ Result<CollectorView> ParseCollectorView(std::string_view exposition) {
     if (sample.value > 0) {
       view.refused_connections[OnlyLabel(sample.labels)] = std::llround(sample.value);
     }
+  }
+  // Both ports have the same files: the later end is of what was read last.
+  for (const Sample& sample :
+       SamplesOf(exposition, "dunlin_tls_certificate_expiry_timestamp_seconds")) {
+    const LogTime end{std::chrono::seconds(std::llround(sample.value))};
+    const bool is_ca = sample.labels.find("file=\"ca\"") != std::string_view::npos;
+    auto& known = is_ca ? view.certificates.ca : view.certificates.certificate;
+    known = std::max(known, std::optional(end));
   }
   return view;
 }

@@ -14,6 +14,12 @@
 
 namespace dunlin::cli {
 
+/// When the first certificate of a program's TLS files ends; nothing where it has no such file.
+struct CertificatesView {
+  std::optional<LogTime> certificate;
+  std::optional<LogTime> ca;
+};
+
 /// What GET /v1/status of an agent says about the way of its lines (docs/agent.md, "Control
 /// listener").
 struct AgentView {
@@ -73,6 +79,7 @@ struct AgentView {
   std::optional<LastError> last_error;
   std::optional<Spool> spool;
   std::optional<Adopted> adopted;
+  CertificatesView certificates;
 };
 
 /// Errors: kCorruption for what is no agent's status.
@@ -88,6 +95,7 @@ struct CollectorView {
   std::optional<bool> wal_failed;
   std::int64_t quarantined_segments = 0;
   std::map<std::string, std::int64_t> refused_connections;  // by reason, those above zero
+  CertificatesView certificates;
 };
 
 /// Errors: kCorruption for what are no collector's metrics.

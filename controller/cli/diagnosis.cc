@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "controller/cli/spool_diagnosis.h"
+#include "protocol/base/certificate_life.h"
+#include "protocol/base/rfc3339.h"
 #include "protocol/base/text.h"
 #include "protocol/base/units.h"
 
@@ -171,6 +173,30 @@ void ExamineLosses(const AgentView& agent, std::vector<Finding>& out) {
   }
 }
 
+void ExamineCertificate(std::string_view who, std::string_view what,
+                        const std::optional<LogTime>& end, LogTime now, std::vector<Finding>& out) {
+  if (!end) return;
+  const CertificateLife life = LifeOf(std::chrono::floor<std::chrono::seconds>(*end), now);
+  if (life == CertificateLife::kGood) return;
+  const bool is_ca = what == "ca";
+  const bool over = life == CertificateLife::kOver;
+  out.push_back(
+      {over ? Weight::kProblem : Weight::kNote,
+       Join(who, "_", what, over ? "_expired" : "_expires"),
+       Join(is_ca ? "a CA that the " : "the certificate of the ", who, is_ca ? " trusts" : "",
+            over ? " has expired" : " expires within a week", ": ", FormatRfc3339(*end)),
+       is_ca ? "dunlin cert renew ca makes it last longer with the same key. Where it is an old "
+               "one beside a new one, take it out of the file."
+             : "dunlin cert renew makes a new one in its place, which is used from the next "
+               "connection on."});
+}
+
+void ExamineCertificates(std::string_view who, const CertificatesView& seen, LogTime now,
+                         std::vector<Finding>& out) {
+  ExamineCertificate(who, "certificate", seen.certificate, now, out);
+  ExamineCertificate(who, "ca", seen.ca, now, out);
+}
+
 void ExamineFailure(std::string_view who, std::string_view url, const Failure& failure,
                     std::vector<Finding>& out) {
   if (failure.status == ExitStatus::kRefused) {
@@ -241,6 +267,7 @@ std::vector<Finding> Diagnose(const Examination& examination) {
     ExamineSpool(*agent, out);
     ExamineAdopted(*agent, out);
     ExamineLosses(*agent, out);
+    ExamineCertificates("agent", agent->certificates, examination.now, out);
   } else {
     ExamineFailure("agent", examination.agent_url, std::get<Failure>(examination.agent), out);
   }
@@ -256,6 +283,7 @@ std::vector<Finding> Diagnose(const Examination& examination) {
   }
   if (const auto* collector = std::get_if<CollectorView>(&examination.collector)) {
     ExamineCollector(*collector, out);
+    ExamineCertificates("collector", collector->certificates, examination.now, out);
   } else {
     ExamineFailure("collector", examination.collector_url, std::get<Failure>(examination.collector),
                    out);

@@ -3,15 +3,22 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <limits>
 #include <utility>
 
+#include "protocol/base/certificate_life.h"
 #include "protocol/base/file_system.h"
 #include "protocol/base/log.h"
+#include "protocol/base/rfc3339.h"
 #include "protocol/base/text.h"
 #include "protocol/net/tls_library.h"
 
 namespace dunlin::net {
 namespace {
+
+/// Between two warnings of one certificate.
+constexpr std::chrono::hours kWarningPause(24);
 
 constexpr int kCipherSuites[] = {MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
                                  MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
@@ -70,6 +77,16 @@ Result<void> Load(const std::string& path, Result<void> (*parse)(const std::stri
   auto parsed = parse(pem.text(), into);
   if (!parsed) return std::move(parsed).error().Wrap(Join("cannot use ", path));
   return {};
+}
+
+/// The first end among them, as Unix time.
+std::int64_t EarliestEnd(const x509::MbedCertificates& certificates) {
+  std::int64_t earliest = std::numeric_limits<std::int64_t>::max();
+  for (const auto* one = certificates.get(); one != nullptr; one = one->next) {
+    earliest =
+        std::min<std::int64_t>(earliest, x509::TimeOf(one->valid_to).time_since_epoch().count());
+  }
+  return earliest;
 }
 
 int VerificationOf(ClientCertificates clients) {
@@ -191,7 +208,7 @@ Result<std::unique_ptr<TlsContext>> TlsContext::Make(Files files) {
       std::unique_ptr<TlsContext>(new TlsContext(std::make_unique<Files>(std::move(files))));
   auto settings = context->files_->Read();
   if (!settings) return std::move(settings).error();
-  context->settings_ = std::move(*settings);
+  context->Use(std::move(*settings));
   return context;
 }
 
@@ -204,11 +221,47 @@ std::array<std::uint64_t, kTlsFailures> TlsContext::failures() const {
   return counted;
 }
 
+TlsExpiry TlsContext::expiry() const {
+  auto when = [](std::int64_t end) {
+    return end == kNoExpiry ? std::nullopt
+                            : std::optional(std::chrono::sys_seconds(std::chrono::seconds(end)));
+  };
+  return {when(certificate_expiry_), when(ca_expiry_)};
+}
+
+void TlsContext::Use(std::shared_ptr<const TlsSettings> settings) {
+  settings_ = std::move(settings);
+  const TlsFiles& paths = files_->paths;
+  certificate_expiry_ = paths.certificate.empty() ? kNoExpiry : EarliestEnd(settings_->chain);
+  ca_expiry_ = paths.ca.empty() ? kNoExpiry : EarliestEnd(settings_->ca);
+  next_warning_ = {};
+  WarnOfExpiry();
+}
+
+void TlsContext::WarnOfExpiry() {
+  const LogTime now = SystemClock().Now();
+  if (now < next_warning_) return;
+  next_warning_ = now + kWarningPause;
+  const TlsExpiry ends = expiry();
+  for (const auto& [file, end] :
+       {std::pair(&files_->paths.certificate, ends.certificate), {&files_->paths.ca, ends.ca}}) {
+    if (!end) continue;
+    const CertificateLife life = LifeOf(*end, now);
+    if (life == CertificateLife::kGood) continue;
+    log::Warn(life == CertificateLife::kOver ? "a certificate has expired"
+                                             : "a certificate expires within a week",
+              {{"file", *file}, {"ends", FormatRfc3339(*end)}, {"cure", "dunlin cert renew"}});
+  }
+}
+
 std::shared_ptr<const TlsSettings> TlsContext::Current() {
-  if (Stamp::Of(files_->paths) == files_->stamp) return settings_;
+  if (Stamp::Of(files_->paths) == files_->stamp) {
+    WarnOfExpiry();
+    return settings_;
+  }
   auto settings = files_->Read();
   if (settings) {
-    settings_ = std::move(*settings);
+    Use(std::move(*settings));
     log::Info("TLS files have changed and are in use",
               {{"ca", files_->paths.ca}, {"certificate", files_->paths.certificate}});
   } else {

@@ -117,6 +117,15 @@ TEST_CASE("with TLS, plain HTTP and certificates of others get no answer", "[age
   CHECK(AgentRun::Metric(
             metrics, R"(dunlin_agent_tls_failures_total{connection="control",kind="untrusted"})") ==
         1);
+  for (const char* connection : {"control", "collector"}) {
+    for (const char* file : {"ca", "certificate"}) {
+      const std::string name =
+          std::string("dunlin_agent_tls_certificate_expiry_timestamp_seconds{connection=\"") +
+          connection + "\",file=\"" + file + "\"}";
+      CAPTURE(name);
+      CHECK(AgentRun::Metric(metrics, name) == 4'102'444'799);  // 2099-12-31T23:59:59Z
+    }
+  }
 }
 
 TEST_CASE("a renewed certificate of the agent is in use without a restart", "[agent][control]") {

@@ -238,6 +238,19 @@ TEST_CASE("lists of the environment are replaced by flags, each on its own",
   CHECK(c.signal_rewrites == std::vector<SignalRewrite>{{SIGTERM, SIGQUIT}});
 }
 
+TEST_CASE("a certificate without a CA is for the control listener, or asked for by name",
+          "[agent][configuration]") {
+  const Words files{"--tls-cert", "c.pem", "--tls-key", "k.pem"};
+  auto with = [&](Words more) {
+    more.insert(more.end(), files.begin(), files.end());
+    more.push_back("x");
+    return more;
+  };
+  CHECK(Parse(with({})).tls_ca.empty());
+  CHECK(Parse(with({"--collector", "10.0.0.1:18889", "--insecure"})).tls_ca.empty());
+  CHECK(Parse(with({"--collector", "10.0.0.1:18889", "--tls-ca", "ca.pem"})).tls_ca == "ca.pem");
+}
+
 TEST_CASE("supervision flags that cannot be right are refused with what would be",
           "[agent][configuration]") {
   auto [arguments, says] = GENERATE(table<Words, std::string>({
@@ -255,6 +268,8 @@ TEST_CASE("supervision flags that cannot be right are refused with what would be
       {{"--live-failures", "0", "x"}, "1 to 1000"},
       {{"--rate-limit", "1MiB", "x"}, "1MiB/s"},
       {{"--tls-cert", "c.pem", "x"}, "--tls-key"},
+      {{"--collector", "10.0.0.1:18889", "--tls-cert", "c.pem", "--tls-key", "k.pem", "x"},
+       "--tls-ca"},
   }));
   CAPTURE(arguments[0], arguments[1]);
   const std::string refusal = Refusal(arguments);

@@ -27,6 +27,7 @@ inline Snapshot FullSample() {
   s.loop_lag = shipper::SessionStatistics().ack_latency;
   s.control_tls_failures.emplace();
   s.collector_tls_failures.emplace();
+  s.control_tls_expiry = {std::chrono::sys_seconds{}, std::chrono::sys_seconds{}};
   s.spool.emplace().errors[28] = 1;
   s.adopted.emplace();
   return s;

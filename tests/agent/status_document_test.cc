@@ -72,6 +72,22 @@ TEST_CASE("the status tells how the process ended, and that it was for memory", 
              Contains(R"("last_exit":{"code":3,"signal":null,"oom":false,)"));
 }
 
+TEST_CASE("the status says when the certificates end that were read last", "[agent][status]") {
+  Snapshot s = Sample();
+  CHECK_THAT(StatusDocument(s), Contains(R"("tls":null)"));
+  const std::chrono::sys_seconds end(std::chrono::seconds(1'767'225'600));
+  s.collector_tls_failures.emplace();
+  s.collector_tls_expiry.ca = end;
+  CHECK_THAT(StatusDocument(s), Contains(R"("tls":{"certificate_expires_at":null,)"
+                                         R"("ca_expires_at":"2026-01-01T00:00:00.000000000Z"})"));
+  s.control_tls_failures.emplace();
+  s.control_tls_expiry = {end + std::chrono::hours(1), end - std::chrono::hours(1)};
+  s.collector_tls_expiry.certificate = end;
+  CHECK_THAT(StatusDocument(s),
+             Contains(R"("tls":{"certificate_expires_at":"2026-01-01T01:00:00.000000000Z",)"
+                      R"("ca_expires_at":"2026-01-01T00:00:00.000000000Z"})"));
+}
+
 TEST_CASE("the status counts restarts by cause", "[agent][status]") {
   Snapshot s = Sample();
   s.restarts = {1, 2, 3, 4, 5};

@@ -133,6 +133,51 @@ TEST_CASE("doctor knows what to do about TLS by what was wrong, whatever the wor
   CHECK_THAT(found->cure, HasText(cure));
 }
 
+TEST_CASE("doctor says when a certificate ends within a week, or has ended", "[cli][doctor]") {
+  Examination seen = Good();
+  seen.now = LogTime(std::chrono::sys_days(std::chrono::year(2026) / 11 / 21));
+  auto& agent = std::get<AgentView>(seen.agent).certificates;
+  auto& collector = std::get<CollectorView>(seen.collector).certificates;
+  agent = {seen.now + 8 * 24h, seen.now + 8 * 24h};
+  collector = agent;
+  CHECK(Diagnose(seen).empty());
+
+  agent.certificate = seen.now + 6 * 24h;
+  collector.ca = seen.now + 1s;
+  auto findings = Diagnose(seen);
+  REQUIRE(findings.size() == 2);
+  CHECK(findings[0].code == "agent_certificate_expires");
+  CHECK(findings[0].weight == Finding::Weight::kNote);
+  CHECK_THAT(findings[0].message, HasText("2026-11-27"));
+  CHECK_THAT(findings[0].cure, HasText("dunlin cert renew makes"));
+  CHECK(findings[1].code == "collector_ca_expires");
+  CHECK_THAT(findings[1].cure, HasText("dunlin cert renew ca"));
+
+  agent.ca = seen.now - 1s;
+  collector.certificate = seen.now - 24h;
+  CHECK(ProblemsOf(seen) == Codes{"agent_ca_expired", "collector_certificate_expired"});
+}
+
+TEST_CASE("doctor reads when certificates end", "[cli][doctor]") {
+  std::string status(kStatus);
+  status.replace(
+      status.find(R"("delivery")"), 0,
+      R"("tls":{"certificate_expires_at":"1970-01-01T00:00:01Z","ca_expires_at":null},)");
+  auto agent = ParseAgentView(status);
+  REQUIRE(agent);
+  CHECK(agent->certificates.certificate == LogTime(1s));
+  CHECK_FALSE(agent->certificates.ca);
+
+  auto collector = ParseCollectorView(
+      "dunlin_store_read_only 0\n"
+      "dunlin_tls_certificate_expiry_timestamp_seconds{file=\"certificate\",port=\"http\"} 7\n"
+      "dunlin_tls_certificate_expiry_timestamp_seconds{file=\"certificate\",port=\"ingest\"} 5\n"
+      "dunlin_tls_certificate_expiry_timestamp_seconds{file=\"ca\",port=\"http\"} 4102444799\n");
+  REQUIRE(collector);
+  CHECK(collector->certificates.certificate == LogTime(7s));
+  CHECK(collector->certificates.ca == LogTime(4'102'444'799s));
+}
+
 TEST_CASE("doctor tells what holds an agent's lines", "[cli][doctor]") {
   AgentView agent = GoodAgent();
   Codes wanted;

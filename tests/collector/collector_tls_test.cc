@@ -213,6 +213,12 @@ TEST_CASE("handshakes that fail are counted by reason", "[collector][tls]") {
         "kind=\"not_tls\",port=\"ingest\"} 1\n", "kind=\"not_tls\",port=\"http\"} 0\n"}) {
     CHECK_THAT(page, Contains("dunlin_tls_failures_total{" + std::string(sample)));
   }
+  for (const char* labels :
+       {"file=\"ca\",port=\"http\"", "file=\"certificate\",port=\"http\"",
+        "file=\"ca\",port=\"ingest\"", "file=\"certificate\",port=\"ingest\""}) {
+    CHECK_THAT(page, Contains("dunlin_tls_certificate_expiry_timestamp_seconds{" +
+                              std::string(labels) + "} 4102444799\n"));
+  }
   CHECK_THAT(controller.Get(collector.http(), kQuery), !Contains("a line"));
 }
 

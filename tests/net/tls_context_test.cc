@@ -1,6 +1,7 @@
 // What a TLS context says about its files.
 #include "protocol/net/tls_context.h"
 
+#include <chrono>
 #include <string>
 
 #include "tests/support/catch.h"
@@ -78,6 +79,52 @@ TEST_CASE("what a context lacks is refused", "[net][tls]") {
     files.certificate.clear();
     CHECK_FALSE(TlsContext::ForClient(files));
   }
+}
+
+std::chrono::sys_seconds Noon(int year) {
+  return std::chrono::sys_days(std::chrono::year(year) / 6 / 1) + std::chrono::hours(12);
+}
+
+TEST_CASE("a context tells the first end among the certificates of each file", "[net][tls]") {
+  TestAuthority authority;
+  TlsFolder folder;
+  folder.WriteAuthority(authority);
+  const auto own = authority.Issue({.not_after = "20610601120000"});
+  const auto between = authority.Issue({.not_after = "20500601120000"});
+  folder.WriteCertificate({own.certificate + between.certificate, own.key});
+  auto context = TlsContext::ForServer(folder.files(), ClientCertificates::kRequired);
+  REQUIRE(context);
+  CHECK((*context)->expiry().certificate == Noon(2050));
+  REQUIRE((*context)->expiry().ca);
+  CHECK(*(*context)->expiry().ca > Noon(2050));
+
+  SECTION("changed files count from the next connection on") {
+    folder.WriteCertificate(own);
+    CHECK((*context)->expiry().certificate == Noon(2050));
+    (*context)->Current();
+    CHECK((*context)->expiry().certificate == Noon(2061));
+  }
+  SECTION("files that cannot be used change nothing") {
+    folder.Write("cert.pem", "rubbish");
+    (*context)->Current();
+    CHECK((*context)->expiry().certificate == Noon(2050));
+  }
+}
+
+TEST_CASE("a context tells no end of a file that it has not", "[net][tls]") {
+  TestAuthority authority;
+  TlsFolder folder;
+  folder.WriteAuthority(authority);
+  folder.WriteCertificate(authority.Issue({}));
+  auto client = TlsContext::ForClient({folder.Path("ca.pem"), "", ""});
+  REQUIRE(client);
+  CHECK_FALSE((*client)->expiry().certificate);
+  CHECK((*client)->expiry().ca);
+  auto server = TlsContext::ForServer({"", folder.Path("cert.pem"), folder.Path("key.pem")},
+                                      ClientCertificates::kIgnored);
+  REQUIRE(server);
+  CHECK((*server)->expiry().certificate);
+  CHECK_FALSE((*server)->expiry().ca);
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 #include "protocol/net/tls_context.h"
 #include "protocol/x509/mbed_certificate.h"
 
-/// For this folder only: mbedTLS 2.28 and 3.x under one roof.
+/// For this folder only: mbedTLS 2.28 and 3 (from 3.2 on) under one roof.
 namespace dunlin::net {
 
 // RFC 5246 appendix A.1: content types of records.

@@ -11,7 +11,7 @@
 
 #include "protocol/base/result.h"
 
-/// Certificates and keys as mbedTLS 2.28 and 3.x hold them: for protocol/net and
+/// Certificates and keys as mbedTLS 2.28 and 3 (from 3.2 on) hold them: for protocol/net and
 /// controller/certificates only, which show nothing of the library to others.
 namespace dunlin::x509 {
 

@@ -44,8 +44,11 @@ struct Controller::Impl {
                                    .agent = options.agent,
                                    .keeper = options.keeper,
                                    .collector = options.collector,
-                                   .agent_port = options.agent_port}),
-        observer(driver, AgentClient(options.agent_port, kAgentTimeout)),
+                                   .agent_port = options.agent_port,
+                                   .tls_ca = options.tls.ca,
+                                   .tls_cert = options.agent_tls_cert,
+                                   .tls_key = options.agent_tls_key}),
+        observer(driver, AgentClient(options.agent_port, kAgentTimeout, options.tls)),
         performer(*store, driver, observer),
         api_workers(std::make_unique<net::WorkerPool>(loop, kApiThreads)),
         rollout_workers(std::make_unique<net::WorkerPool>(
@@ -56,7 +59,9 @@ struct Controller::Impl {
         watcher(loop, *watch_workers, *store, driver, performer, observer, options.watcher),
         controller_metrics(registry, conductor, watcher),
         api(loop, *api_workers, *store, registry,
-            {.agent_port = options.agent_port, .collector_url = options.collector_url}),
+            {.agent_port = options.agent_port,
+             .agents_use_tls = !options.tls.ca.empty(),
+             .collector_url = options.collector_url}),
         gate(api.router(), options.token) {
     conductor.on_change = [this](const DeploymentId& id) { api.OnChange(id); };
     conductor.on_finished = [this](std::string_view outcome, std::string_view reason) {

@@ -5,6 +5,7 @@
 
 #include "controller/conductor/conductor.h"
 #include "controller/conductor/watcher.h"
+#include "controller/http_client.h"
 #include "controller/state/store.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/result.h"
@@ -22,6 +23,11 @@ struct ControllerOptions {
   std::string collector_url;  // where log searches are sent on to; empty: nowhere
   std::string token;          // that requests must carry; empty: none
   std::uint16_t agent_port = 18888;
+  /// Whom agents have to prove to be signed by, and what is shown to them; without a CA they are
+  /// started without TLS. All paths absolute.
+  ClientTls tls;
+  std::string agent_tls_cert;  // what they show, to the controller and to collectors
+  std::string agent_tls_key;
   StoreOptions store;
   ConductorOptions conductor;
   WatcherOptions watcher;

@@ -19,7 +19,7 @@ struct ListCloser {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
 };
 using Easy = std::unique_ptr<CURL, EasyCloser>;
-using HeaderList = std::unique_ptr<curl_slist, ListCloser>;
+using TextList = std::unique_ptr<curl_slist, ListCloser>;
 
 /// What libcurl's callbacks fill.
 struct Exchange {
@@ -111,15 +111,15 @@ void SetMethod(CURL* easy, const ClientRequest& request) {
   curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());
 }
 
-void Append(HeaderList& list, const std::string& line) {
+void Append(TextList& list, const std::string& line) {
   curl_slist* longer = curl_slist_append(list.get(), line.c_str());
   Check(longer != nullptr, "out of memory");
   static_cast<void>(list.release());
   list.reset(longer);
 }
 
-Result<HeaderList> FieldsOf(const ClientRequest& request) {
-  HeaderList list;
+Result<TextList> FieldsOf(const ClientRequest& request) {
+  TextList list;
   bool has_type = false;
   for (const auto& [name, value] : request.headers) {
     if (name.empty() || !IsFieldText(name) || !IsFieldText(value)) {
@@ -169,6 +169,11 @@ Result<http::Response> Send(const ClientRequest& request) {
                                      std::pair(CURLOPT_SSLCERT, &request.tls.certificate),
                                      std::pair(CURLOPT_SSLKEY, &request.tls.key)}) {
     if (!file->empty()) curl_easy_setopt(handle, option, file->c_str());
+  }
+  TextList connect_to;
+  if (!request.connect_to.empty()) {
+    Append(connect_to, "::" + request.connect_to);
+    curl_easy_setopt(handle, CURLOPT_CONNECT_TO, connect_to.get());
   }
   SetMethod(handle, request);
 

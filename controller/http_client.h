@@ -26,6 +26,8 @@ struct ClientRequest {
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
   ClientTls tls = {};
+  /// ADDRESS:PORT to connect to; empty: what the URL names, whose host a certificate is for anyway.
+  std::string connect_to = {};
   std::chrono::milliseconds connect_timeout{2000};
   std::chrono::milliseconds timeout{10000};  // for everything
   std::size_t max_body_bytes = 64 << 20;

@@ -1,10 +1,14 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <tuple>
 
 #include "controller/api/gate.h"
 #include "controller/controller.h"
@@ -27,6 +31,11 @@ struct Flags {
   std::string collector;
   std::string collector_url;
   std::string token_file;
+  std::string tls_ca;
+  std::string tls_cert;
+  std::string tls_key;
+  std::string agent_tls_cert;
+  std::string agent_tls_key;
   bool insecure = false;
 };
 
@@ -48,6 +57,33 @@ std::string Absolute(const std::string& path) {
   return error ? path : absolute.lexically_normal().string();
 }
 
+/// TLS between the controller and its agents takes all five files, so that none of the ways is
+/// plain by mistake.
+Result<void> SetTls(const Flags& flags, ControllerOptions& options) {
+  const std::tuple<std::string_view, const std::string*, std::string*> files[] = {
+      {"--tls-ca", &flags.tls_ca, &options.tls.ca},
+      {"--tls-cert", &flags.tls_cert, &options.tls.certificate},
+      {"--tls-key", &flags.tls_key, &options.tls.key},
+      {"--agent-tls-cert", &flags.agent_tls_cert, &options.agent_tls_cert},
+      {"--agent-tls-key", &flags.agent_tls_key, &options.agent_tls_key}};
+  const bool any =
+      std::ranges::any_of(files, [](const auto& file) { return !std::get<1>(file)->empty(); });
+  if (!any) return {};
+  for (const auto& [flag, given, path] : files) {
+    if (given->empty()) {
+      return Error(ErrorCode::kInvalidArgument,
+                   Join("TLS with agents takes --tls-ca, --tls-cert, --tls-key, --agent-tls-cert "
+                        "and --agent-tls-key together: ",
+                        flag, " is missing"));
+    }
+    *path = Absolute(*given);
+    if (::access(path->c_str(), R_OK) != 0) {
+      return ErrnoError(errno, Join(flag, " ", *path, " cannot be read"));
+    }
+  }
+  return {};
+}
+
 Result<ControllerOptions> OptionsOf(const Flags& flags) {
   ControllerOptions options;
   auto http = net::HostPort::Parse(flags.http);
@@ -64,6 +100,7 @@ Result<ControllerOptions> OptionsOf(const Flags& flags) {
                       " can be reached from other machines: give --token-file FILE, listen on "
                       "127.0.0.1, or accept that anybody may deploy with --insecure"));
   }
+  if (auto set = SetTls(flags, options); !set) return std::move(set).error();
   options.data = Absolute(flags.data);
   while (options.data.size() > 1 && options.data.back() == '/') options.data.pop_back();
   options.agent = flags.agent.empty() ? Beside("dunlin-agent") : Absolute(flags.agent);
@@ -100,6 +137,15 @@ int Run(int argc, char** argv) {
               "URL of the collector's HTTP API, to which log searches are sent on");
   program.Add("token-file", &flags.token_file,
               "file with the token that requests must carry (Authorization: Bearer)");
+  program.Add("tls-ca", &flags.tls_ca,
+              "certificates (PEM) that sign those of agents, of this program and of collectors: "
+              "agents then speak TLS");
+  program.Add("tls-cert", &flags.tls_cert,
+              "certificate (PEM) with the role controller, shown to agents");
+  program.Add("tls-key", &flags.tls_key, "the key of that certificate");
+  program.Add("agent-tls-cert", &flags.agent_tls_cert,
+              "certificate (PEM) with the role agent, good for localhost, for the agents");
+  program.Add("agent-tls-key", &flags.agent_tls_key, "the key of that certificate");
   program.Add("insecure", &flags.insecure, "listen on any address without a token");
   if (auto status = program.Parse(argc, argv)) return *status;
   auto options = OptionsOf(flags);

@@ -241,7 +241,7 @@ void Api::AddDiscovery() {
         // Exactly this type: Prometheus refuses the list otherwise.
         http::Response response;
         response.headers.Set("Content-Type", "application/json");
-        response.body = TargetsDocument(*containers, options_.agent_port);
+        response.body = TargetsDocument(*containers, options_.agent_port, options_.agents_use_tls);
         return response;
       },
       workers_);

@@ -16,6 +16,7 @@ namespace dunlin::controller {
 
 struct ApiOptions {
   std::uint16_t agent_port = 18888;
+  bool agents_use_tls = false;
   std::string collector_url;  // where log searches are sent on to; empty: nowhere
 };
 

@@ -228,7 +228,7 @@ std::string ContainerDocument(const ContainerRecord& container) {
 }
 
 std::string TargetsDocument(const std::vector<ContainerRecord>& containers,
-                            std::uint16_t agent_port) {
+                            std::uint16_t agent_port, bool agents_use_tls) {
   std::string text;
   JsonWriter out(text);
   out.BeginArray();
@@ -243,6 +243,7 @@ std::string TargetsDocument(const std::vector<ContainerRecord>& containers,
     out.EndArray();
     out.Key("labels");
     out.BeginObject();
+    if (agents_use_tls) out.Field("__scheme__", "https");
     out.Field("job", "dunlin-agent");
     out.Field("project", container.project);
     out.Field("service", container.service);

@@ -25,6 +25,6 @@ std::string ContainerDocument(const ContainerRecord& container);
 
 /// Prometheus's http_sd list: one group per container that was started and not removed.
 std::string TargetsDocument(const std::vector<ContainerRecord>& containers,
-                            std::uint16_t agent_port);
+                            std::uint16_t agent_port, bool agents_use_tls);
 
 }  // namespace dunlin::controller

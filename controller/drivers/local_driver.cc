@@ -173,6 +173,11 @@ std::vector<std::string> LocalDriver::Arguments(const ContainerPlan& plan) const
     arguments.push_back(std::move(value));
   };
   if (!options_.collector.empty()) add("--collector", options_.collector);
+  if (!options_.tls_ca.empty()) {
+    add("--tls-ca", options_.tls_ca);
+    add("--tls-cert", options_.tls_cert);
+    add("--tls-key", options_.tls_key);
+  }
   if (!spec.user.empty()) add("--user", spec.user);
   for (const auto& [name, value] : spec.labels) add("--label", Join(name, "=", value));
   arguments.emplace_back("--");

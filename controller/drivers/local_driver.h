@@ -10,11 +10,15 @@
 namespace dunlin::controller {
 
 struct LocalDriverOptions {
-  std::string directory;  // absolute; one folder per container inside
-  std::string agent;      // the agent's binary, absolute
-  std::string keeper;     // dunlin-keeper's, absolute
-  std::string collector;  // HOST:PORT[,...] for agents; empty: none
+  std::string directory;       // absolute; one folder per container inside
+  std::string agent;           // the agent's binary, absolute
+  std::string keeper;          // dunlin-keeper's, absolute
+  std::string collector = {};  // HOST:PORT[,...] for agents; empty: none
   std::uint16_t agent_port = 18888;
+  /// What agents show and whom they trust: absolute paths; without a CA they speak no TLS.
+  std::string tls_ca = {};
+  std::string tls_cert = {};
+  std::string tls_key = {};
 };
 
 /// Containers as processes of this machine: each an agent in a session of its own, started through

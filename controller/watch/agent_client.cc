@@ -4,7 +4,6 @@
 
 #include <utility>
 
-#include "controller/http_client.h"
 #include "protocol/base/text.h"
 #include "protocol/base/units.h"
 #include "protocol/net/address.h"
@@ -21,22 +20,6 @@ std::optional<AgentStatus::State> StateOf(std::string_view name) {
   if (name == "backing-off") return AgentStatus::State::kBackingOff;
   if (name == "exited") return AgentStatus::State::kExited;
   return std::nullopt;
-}
-
-Result<http::Response> Ask(std::string method, std::string url, std::chrono::milliseconds timeout) {
-  ClientRequest request;
-  request.method = std::move(method);
-  request.url = std::move(url);
-  request.connect_timeout = timeout;
-  request.timeout = timeout;
-  request.max_body_bytes = kMaxAnswerBytes;
-  auto response = Send(request);
-  if (!response) return response;
-  if (response->status < 200 || response->status > 299) {
-    return Error(ErrorCode::kUnavailable,
-                 Join(request.method, " ", request.url, " answered ", response->status));
-  }
-  return response;
 }
 
 }  // namespace
@@ -72,26 +55,45 @@ Result<AgentStatus> ParseAgentStatus(std::string_view json) {
   return status;
 }
 
-std::string AgentClient::Url(const std::string& address, std::string_view target) const {
-  return Join("http://", net::HostPort{address, port_}.ToString(), target);
+Result<http::Response> AgentClient::Ask(std::string method, const std::string& address,
+                                        std::string_view target) const {
+  ClientRequest request;
+  request.method = std::move(method);
+  const std::string place = net::HostPort{address, port_}.ToString();
+  if (tls_.ca.empty()) {
+    request.url = Join("http://", place, target);
+  } else {
+    request.url = Join("https://", kAgentTlsName, ":", port_, target);
+    request.connect_to = place;
+    request.tls = tls_;
+  }
+  request.connect_timeout = timeout_;
+  request.timeout = timeout_;
+  request.max_body_bytes = kMaxAnswerBytes;
+  auto response = Send(request);
+  if (!response) return std::move(response).error().Wrap(Join("agent at ", place));
+  if (response->status < 200 || response->status > 299) {
+    return Error(ErrorCode::kUnavailable, Join(request.method, " ", target, " of the agent at ",
+                                               place, " answered ", response->status));
+  }
+  return response;
 }
 
 Result<AgentStatus> AgentClient::Status(const std::string& address) const {
-  auto response = Ask("GET", Url(address, "/v1/status"), timeout_);
+  auto response = Ask("GET", address, "/v1/status");
   if (!response) return std::move(response).error();
   return ParseAgentStatus(response->body);
 }
 
 Result<void> AgentClient::Stop(const std::string& address, std::chrono::nanoseconds grace) const {
-  auto response =
-      Ask("POST", Url(address, Join("/v1/stop?grace=", FormatDuration(grace))), timeout_);
+  auto response = Ask("POST", address, Join("/v1/stop?grace=", FormatDuration(grace)));
   if (!response) return std::move(response).error();
   return {};
 }
 
 Result<std::vector<std::string>> AgentClient::LastLines(const std::string& address,
                                                         std::size_t count) const {
-  auto response = Ask("GET", Url(address, Join("/v1/logs/tail?n=", count)), timeout_);
+  auto response = Ask("GET", address, Join("/v1/logs/tail?n=", count));
   if (!response) return std::move(response).error();
   simdjson::dom::parser parser;
   simdjson::dom::element root;

@@ -229,6 +229,25 @@ TEST_CASE("local driver tells the agent who its container is", "[controller][dri
                                                            "-x"});
 }
 
+TEST_CASE("local driver gives agents their TLS files, where there are any",
+          "[controller][driver]") {
+  LocalDriverOptions options{.directory = "/data", .agent = "/bin/agent", .keeper = "/bin/keeper"};
+  ContainerPlan plan;
+  plan.address = "127.64.0.1";
+  auto flag = [&](const std::string& name) {
+    const auto arguments = LocalDriver(PosixFileSystem(), options).Arguments(plan);
+    const auto found = std::find(arguments.begin(), arguments.end(), name);
+    return found == arguments.end() ? "none" : *std::next(found);
+  };
+  CHECK(flag("--tls-ca") == "none");
+  options.tls_ca = "/certs/ca.pem";
+  options.tls_cert = "/certs/web.pem";
+  options.tls_key = "/certs/web.key";
+  CHECK(flag("--tls-ca") == "/certs/ca.pem");
+  CHECK(flag("--tls-cert") == "/certs/web.pem");
+  CHECK(flag("--tls-key") == "/certs/web.key");
+}
+
 TEST_CASE("local container whose agent cannot be executed says why and can be tried again",
           "[controller][driver]") {
   testing::TempDir dir;

@@ -1,6 +1,7 @@
 """Bad input and a hostile surrounding: a clear error each, and nothing lost."""
 
 import os
+import resource
 import socket
 import subprocess
 import time
@@ -171,6 +172,24 @@ class FullDiskTest(harness.IntegrationTest):
         ballast.unlink()
         harness.wait_until(lambda: collector.text('{service="during"}') == b"during\n", "the waiting line arrives", 40, 0.2)
         self.assertEqual(harness.metric_sum(waiting.metrics(), "dunlin_agent_lines_dropped_total"), 0)
+
+
+    def test_a_file_size_limit_is_a_full_disk_and_not_the_end(self):
+        """Real short writes, and the signal that comes with them."""
+        collector = self.ended_with_test(harness.Collector(self.folder))
+        first = self.agent(["echo", "before"], collector.ingest, service="before")
+        self.assertEqual(first.wait(), 0)
+        unlimited = resource.prlimit(collector.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(collector.pid, resource.RLIMIT_FSIZE, (100_000, unlimited[1]))
+        harness.wait_until(lambda: collector_refuses(collector), "a push is refused", 30, 0.2)
+        self.assertEqual(collector.text('{service="before"}'), b"before\n")
+        self.assertGreater(collector.metrics()["dunlin_store_wal_failures_total"], 0)
+        waiting = self.agent(["sh", "-c", "echo during; exec sleep 100"], collector.ingest, service="during",
+                             flags=["--batch-age", "100ms"])
+        waiting.wait_metrics(lambda m: m["dunlin_agent_lines_queued"] == 1, "the agent keeps its line")
+        resource.prlimit(collector.pid, resource.RLIMIT_FSIZE, unlimited)
+        harness.wait_until(lambda: collector.text('{service="during"}') == b"during\n", "the waiting line arrives", 90, 0.5)
+        self.assertTrue(collector.running())
 
 
 def collector_refuses(collector):

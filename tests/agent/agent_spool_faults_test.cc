@@ -1,5 +1,6 @@
 // The real agent with a spool that is damaged, hangs, is huge; and killed at each call of its disk.
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <fstream>
 #include <set>
@@ -122,6 +123,32 @@ TEST_CASE("a disk that hangs delays neither the lines nor the end of the agent",
     CHECK(run.Wait() == 128 + SIGTERM);
     CHECK(run.err.find("lines were not delivered") != std::string::npos);
   }
+}
+
+TEST_CASE("a write that the system cuts short and then refuses costs no line",
+          "[agent][spool][faults]") {
+  TempDir folder;
+  AgentRun run;
+  UseSpool(run, folder);
+  // Files of 4 KiB at most: the write that crosses it is short, the next one fails.
+  run.launcher = {"/bin/sh", "-c", "ulimit -f 8; exec \"$@\"", "sh"};
+  run.collector.keep = false;
+  run.Start({"/bin/sh", "-c", kBursts});
+  WaitFor(run, "dunlin_agent_lines_captured_total{output=\"stdout\"}", 4000);
+  const std::string refused =
+      "dunlin_agent_spool_errors_total{errno=\"" + std::to_string(EFBIG) + "\"} ";
+  const auto limit = SystemClock().Steady() + std::chrono::minutes(1);
+  while (run.Get("/metrics").find(refused) == std::string::npos) {
+    REQUIRE(SystemClock().Steady() < limit);
+  }
+  CHECK(AgentRun::Metric(run.Get("/metrics"), "dunlin_agent_lines_spooled") > 0);
+  run.collector.keep = true;
+  run.collector.Cut();
+  run.RunUntil([&] { return run.collector.durable_lines() == 4000; });
+  CheckEachOnce(run, 4000);
+  CHECK(run.collector.gaps.empty());
+  run.Signal(SIGTERM);
+  CHECK(run.Wait() == 128 + SIGTERM);
 }
 
 TEST_CASE("damage to a spool costs the lines it touches, and those are told",

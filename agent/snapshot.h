@@ -30,7 +30,6 @@ enum class CaptureMode {
   kPipe,    // one pipe each
   kMerged,  // one pipe for both
   kTty,     // a terminal, passed through uncaptured
-  kOff,     // not at all
 };
 std::string_view CaptureModeName(CaptureMode mode);
 

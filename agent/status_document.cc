@@ -195,8 +195,6 @@ std::string_view CaptureModeName(CaptureMode mode) {
       return "merged";
     case CaptureMode::kTty:
       return "tty";
-    case CaptureMode::kOff:
-      return "off";
   }
   return "unknown";
 }

@@ -159,8 +159,7 @@ TEST_CASE("the status says what becomes of what others left", "[agent][status]")
 TEST_CASE("the status says how output is captured", "[agent][status]") {
   auto [mode, name] = GENERATE(table<CaptureMode, std::string>({{CaptureMode::kPipe, "pipe"},
                                                                 {CaptureMode::kMerged, "merged"},
-                                                                {CaptureMode::kTty, "tty"},
-                                                                {CaptureMode::kOff, "off"}}));
+                                                                {CaptureMode::kTty, "tty"}}));
   Snapshot s = Sample();
   s.capture = mode;
   CHECK_THAT(StatusDocument(s), Contains("\"capture\":\"" + name + "\""));

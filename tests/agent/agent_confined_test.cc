@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tests/agent/agent_run.h"
+#include "tests/agent/processes.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_dir.h"
 
@@ -94,6 +95,28 @@ TEST_CASE("a signal that cannot be watched is done without", "[agent][confined]"
   CHECK(run.err.find("cannot watch signal 64") != std::string::npos);
   run.Signal(SIGUSR2);
   CHECK(run.Wait() == 12);
+}
+
+TEST_CASE("an agent that may not become a subreaper says so and does all the rest",
+          "[agent][confined]") {
+  AgentRun run;
+  run.launcher = Confined({"refuse=EPERM:subreaper"});
+  // A worker that only the kill of the group can end, and an orphan that goes to somebody else.
+  run.flags.insert(run.flags.end(), {"--stop-grace", "2s"});
+  run.Start(
+      {"/bin/sh", "-c",
+       "(sleep 0.01 &); sh -c 'trap \"\" TERM; echo worker $$; while :; do sleep 0.05; done' &"
+       "trap 'exit 4' TERM; while :; do sleep 0.05; done"});
+  run.RunUntil([&] { return run.exit || run.out.find('\n') != std::string::npos; });
+  if (run.NotPossibleHere()) return;
+  REQUIRE_FALSE(run.exit);
+  const pid_t worker = std::stoi(run.out.substr(run.out.find(' ')));
+  CHECK(run.err.find("level=warn") != std::string::npos);
+  CHECK(run.err.find("cannot become a subreaper") != std::string::npos);
+  run.Signal(SIGTERM);
+  CHECK(run.Wait() == 4);
+  run.RunUntil([&] { return !testing::Lives(worker); });
+  CHECK(run.collector.Text(Output::kStdout) == run.out);
 }
 
 #ifdef DUNLIN_STATIC_AGENT

@@ -135,5 +135,22 @@ TEST_CASE("signals to the first process reach its own, as they do elsewhere",
   CHECK(run.Wait() == 137);
 }
 
+TEST_CASE("faults that are sent to the first process neither reach its own nor end it",
+          "[agent][first-process]") {
+  if (!CanUnshare()) return;
+  FirstProcess run;
+  // A checked build would catch them.
+  run.variables = {
+      "ASAN_OPTIONS=detect_leaks=0:handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_sigill=0"};
+  run.StartWorkload({"print-signals"});
+  run.WaitForOutput("ready\n");
+  for (int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS}) {
+    run.SignalAgent(fault);
+  }
+  run.SignalAgent(SIGUSR2);  // behind them, as signals of lower numbers come first
+  CHECK(run.Wait() == 12);
+  CHECK(run.out == "ready\n12\n");
+}
+
 }  // namespace
 }  // namespace dunlin

@@ -108,6 +108,18 @@ TEST_CASE("every signal that can be passed on reaches the process", "[agent][pro
   CHECK(run.out == want + "12\n");  // each of them once
 }
 
+TEST_CASE("an interrupt reaches the process as such and begins its stop", "[agent][process]") {
+  AgentRun run;
+  run.StartWorkload({"print-signals"});
+  run.WaitForOutput("ready\n");
+  run.Signal(SIGINT);
+  run.WaitForOutput("ready\n2\n18\n");  // and continued, had it been stopped
+  CHECK(run.Get("/v1/status").find(R"("state":"stopping")") != std::string::npos);
+  run.Signal(SIGUSR2);
+  CHECK(run.Wait() == 12);
+  CHECK(run.out == "ready\n2\n18\n12\n");
+}
+
 TEST_CASE("a term stops the process in good order", "[agent][process]") {
   AgentRun run;
   run.StartWorkload({"print-signals"});

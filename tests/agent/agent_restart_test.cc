@@ -63,6 +63,24 @@ TEST_CASE("a stop in the pause before a restart ends the agent with the last cod
   CHECK(run.ended - begin < 8s);
 }
 
+TEST_CASE("a start in the pause before a restart ends the pause", "[agent][restart]") {
+  testing::TempDir folder;
+  AgentRun run;
+  AddFlags(run, {"--restart", "always", "--restart-delay", "1h", "--restart-max-delay", "1h"});
+  run.Start({"/bin/sh", "-c",
+             "[ -e " + folder.path() + "/was ] && { echo again; exec sleep 60; }; touch " +
+                 folder.path() + "/was; exit 6"});
+  run.RunUntil([&] { return Has(run.Get("/v1/status"), R"("state":"backing-off")"); });
+  CHECK(AgentRun::Metric(run.Get("/metrics"), "dunlin_agent_backoff_seconds") > 3000);
+  CHECK(Has(run.Http("POST /v1/start"), "HTTP/1.1 202"));
+  run.WaitForOutput("again\n");
+  CHECK(Has(run.Get("/v1/status"), R"("state":"running")"));
+  CHECK(AgentRun::Metric(run.Get("/metrics"), "dunlin_agent_restarts_total{cause=\"exit\"}") == 1);
+  CHECK(Has(run.Http("POST /v1/start"), "HTTP/1.1 409"));
+  run.Signal(SIGTERM);
+  CHECK(run.Wait() == 143);
+}
+
 TEST_CASE("what a process left behind has ended before the next one starts", "[agent][restart]") {
   AgentRun run;
   AddFlags(run, {"--restart", "on-failure", "--restart-delay", "5ms", "--restart-limit", "1"});

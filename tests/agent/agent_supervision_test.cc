@@ -4,6 +4,8 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
+#include <sstream>
 #include <string>
 
 #include "tests/agent/agent_run.h"
@@ -36,6 +38,12 @@ std::uint64_t SignalMask(const std::string& status, const std::string& name) {
   std::size_t at = status.find(name + ":");
   REQUIRE(at != std::string::npos);
   return std::strtoull(status.c_str() + at + name.size() + 1, nullptr, 16);
+}
+
+std::string ReadFile(const std::string& path) {
+  std::stringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
 }
 
 bool HasFiles(const std::string& folder) {
@@ -82,15 +90,39 @@ TEST_CASE("a rewritten signal arrives as the other one, and a term remains a sto
 
 TEST_CASE("the process has an empty signal mask and the dispositions that the agent was given",
           "[agent][supervision]") {
+  testing::TempDir folder;
+  const std::string given = folder.path() + "/given";
   AgentRun run;
-  run.launcher = {"/bin/sh", "-c", "trap '' HUP USR2; exec \"$@\"", "sh"};
+  run.launcher = {"/bin/sh", "-c",
+                  "trap '' HUP USR2; cat /proc/self/status > " + given + "; exec \"$@\"", "sh"};
   run.Start({"cat", "/proc/self/status"});
   CHECK(run.Wait() == 0);
+  const std::string before = ReadFile(given);
   CHECK(SignalMask(run.out, "SigBlk") == 0);
   CHECK(SignalMask(run.out, "SigCgt") == 0);
-  CHECK((SignalMask(run.out, "SigIgn") & (Bit(SIGHUP) | Bit(SIGUSR2))) ==
+  CHECK(SignalMask(run.out, "SigIgn") == SignalMask(before, "SigIgn"));
+  CHECK((SignalMask(before, "SigIgn") & (Bit(SIGHUP) | Bit(SIGUSR2))) ==
         (Bit(SIGHUP) | Bit(SIGUSR2)));
-  CHECK((SignalMask(run.out, "SigIgn") & (Bit(SIGPIPE) | Bit(SIGTTIN) | Bit(SIGTTOU))) == 0);
+}
+
+TEST_CASE("the agent catches what it passes on and leaves faults to the kernel",
+          "[agent][supervision]") {
+  AgentRun run;
+  // A checked build would catch them.
+  run.variables = {"ASAN_OPTIONS=handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_sigill=0"};
+  run.StartWorkload({"wait"});
+  run.WaitForOutput("ready\n");
+  const std::uint64_t caught =
+      SignalMask(ReadFile("/proc/" + std::to_string(run.pid) + "/status"), "SigCgt");
+  for (int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS}) {
+    CAPTURE(fault);
+    CHECK((caught & Bit(fault)) == 0);
+  }
+  for (int signal : {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGALRM, SIGTERM, SIGTSTP, SIGCONT, SIGWINCH,
+                     SIGPWR, SIGRTMIN, SIGRTMAX}) {
+    CAPTURE(signal);
+    CHECK((caught & Bit(signal)) != 0);
+  }
 }
 
 TEST_CASE("a pipeline in the process ends by SIGPIPE as usual", "[agent][supervision]") {
@@ -120,7 +152,7 @@ TEST_CASE("a worker of the group that needs time to stop is waited for", "[agent
   AgentRun run;
   StartScript(run,
               "trap 'exit 4' TERM;"
-              "sh -c 'trap \"sleep 1; echo drained; exit 0\" TERM; echo ready;"
+              "sh -c 'trap \"sleep 2; echo drained; exit 0\" TERM; echo ready;"
               "       while :; do sleep 0.05; done' & while :; do sleep 0.05; done");
   run.WaitForOutput("ready\n");
   run.Signal(SIGTERM);

@@ -1,6 +1,7 @@
 // The agent on a terminal, with and without a shell above it.
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -113,6 +114,32 @@ TEST_CASE("without a shell that could continue it, the process is not suspended 
   }
   run.Type(kEndOfInput);
   CHECK(run.WaitForEnd() == 0);
+}
+
+TEST_CASE("in the background of a terminal that stops writers, the agent writes and is not stopped",
+          "[agent][terminal]") {
+  TerminalRun run;
+  termios settings{};
+  REQUIRE(tcgetattr(run.master.get(), &settings) == 0);
+  settings.c_lflag |= TOSTOP;
+  REQUIRE(tcsetattr(run.master.get(), TCSANOW, &settings) == 0);
+  // The port is taken, which the agent says when the process has the terminal already.
+  run.flags[3] = run.collector.address().ToString();
+  std::vector<std::string> words = run.AgentWords();
+  if (GENERATE(false, true)) {
+    // Without a shell the kernel makes the write an error instead (its group is an orphaned one).
+    words.insert(words.begin(),
+                 {"/bin/sh", "-m", "-c", "\"$@\"; echo \"left with $?\"; exit 0", "sh"});
+  }
+  run.Begin(std::move(words));
+  run.WaitForScreen("foreground");
+  run.WaitForScreen("no control listener");
+  run.Type("word\n");
+  run.WaitForScreen("word\r\nword");
+  run.Type(kEndOfInput);
+  run.WaitForScreen("end of input");
+  CHECK(run.WaitForEnd() == 0);
+  CHECK((!Has(run.screen, "left with") || Has(run.screen, "left with 0")));
 }
 
 TEST_CASE(

@@ -12,7 +12,8 @@
 //                   so many open descriptors besides its standard ones, up to numbers near HIGHEST
 //                   (60000), and as many allowed as the machine allows
 //   refuse=E:a,b,…  these system calls fail with E (EPERM or ENOSYS); setpipe_sz is fcntl with
-//                   F_SETPIPE_SZ only, sigaction_of_sigrtmax what its name says
+//                   F_SETPIPE_SZ only, subreaper prctl with PR_SET_CHILD_SUBREAPER only,
+//                   sigaction_of_sigrtmax what its name says
 // clang-format on
 //
 // Exit status 77: this machine does not allow it; standard error says what.
@@ -101,6 +102,7 @@ struct NarrowRule {
 
 const NarrowRule kNarrowRules[] = {
     {"setpipe_sz", SYS_fcntl, 1, F_SETPIPE_SZ},
+    {"subreaper", SYS_prctl, 0, PR_SET_CHILD_SUBREAPER},
     {"sigaction_of_sigrtmax", SYS_rt_sigaction, 0, SIGRTMAX},
 };
 

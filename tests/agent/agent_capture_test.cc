@@ -177,12 +177,12 @@ TEST_CASE("many small writes at a high rate become few reads", "[agent][capture]
   std::string text = "\n";
   wire::AppendExposition(text, run.collector.metrics.back().families);
   CHECK(AgentRun::Metric(text, "dunlin_agent_bytes_total{output=\"stdout\"}") == 100'000'000);
-  // Half a pipe at a time is about 550 reads a second; without a pause there are hundreds of
+  // Half a pipe at a time is about 560 reads a second; without a pause there are hundreds of
   // thousands. On a loaded machine it takes longer, so the rate is what counts.
   double nanoseconds = 0;
   std::ifstream(took) >> nanoseconds;
   CHECK(nanoseconds >= 2e9);
-  CHECK(AgentRun::Metric(text, "dunlin_agent_read_calls_total") < 700 * nanoseconds / 1e9);
+  CHECK(AgentRun::Metric(text, "dunlin_agent_read_calls_total") < 600 * nanoseconds / 1e9);
 }
 
 TEST_CASE("a pipe that may not grow is read at its size", "[agent][capture]") {

@@ -68,6 +68,44 @@ TEST_CASE("clients that connect and say nothing, or next to nothing, keep nobody
   CHECK(run.Wait() == 143);
 }
 
+/// How often the agent has waited for something to happen.
+long Waits(AgentRun& run) {
+  std::ifstream status("/proc/" + std::to_string(run.pid) + "/status");
+  std::string word;
+  long waits = -1;
+  while (status >> word) {
+    if (word == "voluntary_ctxt_switches:") status >> waits;
+  }
+  REQUIRE(waits >= 0);
+  return waits;
+}
+
+TEST_CASE("clients that say nothing, or a byte at a time, cost the loop no turns but those bytes",
+          "[agent][control]") {
+  constexpr std::size_t kClients = 60;
+  constexpr int kRounds = 10;
+  AgentRun run;
+  run.StartWorkload({"wait"});
+  run.RunUntil([&] { return run.collector.durable_lines() == 1; });
+  auto waits_for_rounds = [&](std::vector<std::unique_ptr<TcpClient>>* sending) {
+    const long before = Waits(run);
+    for (int round = 0; round < kRounds; ++round) {
+      if (sending != nullptr) {
+        for (auto& client : *sending) client->Send("G");
+      }
+      CHECK(Has(run.Get("/healthz"), "HTTP/1.1 200"));
+    }
+    return Waits(run) - before;
+  };
+  const long alone = waits_for_rounds(nullptr);
+  auto clients = Connect(run, kClients);
+  CHECK(Has(run.Get("/healthz"), "HTTP/1.1 200"));  // behind them, so they are accepted
+  // Some turns are the agent's own affairs.
+  constexpr long kOwn = 50;
+  CHECK(waits_for_rounds(nullptr) <= 2 * alone + kOwn);
+  CHECK(waits_for_rounds(&clients) <= 2 * alone + kOwn + kRounds * static_cast<long>(kClients));
+}
+
 TEST_CASE("a client that sends too much is told so and cut off", "[agent][control]") {
   AgentRun run;
   run.StartWorkload({"wait"});

@@ -53,6 +53,80 @@ TEST_CASE("the metrics of the conservation identity have their names", "[agent][
   CHECK(Value(families, "process_cpu_seconds_total") == 0);
 }
 
+TEST_CASE("every count of the log path has its own value", "[agent][metrics]") {
+  Snapshot s = Sample();
+  s.captured_bytes = {900, 100};
+  s.fragmented_lines = 21;
+  s.truncated_lines = 22;
+  s.reads = 23;
+  s.unread_bytes = 24;
+  s.blocked_seconds = 2.5;
+  s.passthrough_dropped_bytes = 26;
+  for (auto reason : shipper::kDropReasons) {
+    const auto index = static_cast<std::size_t>(reason);
+    s.dropped[index] = {100 + index, 1000 + index};
+  }
+  auto families = MetricsOf(s, {}, {});
+  CHECK(Value(families, "dunlin_agent_bytes_total", {{"output", "stdout"}}) == 900);
+  CHECK(Value(families, "dunlin_agent_bytes_total", {{"output", "stderr"}}) == 100);
+  CHECK(Value(families, "dunlin_agent_partial_lines_total") == 21);
+  CHECK(Value(families, "dunlin_agent_truncated_lines_total") == 22);
+  CHECK(Value(families, "dunlin_agent_read_calls_total") == 23);
+  CHECK(Value(families, "dunlin_agent_pipe_unread_bytes") == 24);
+  CHECK(Value(families, "dunlin_agent_pipe_full_seconds_total") == 2.5);
+  CHECK(Value(families, "dunlin_agent_passthrough_dropped_bytes_total") == 26);
+  for (auto reason : shipper::kDropReasons) {
+    const LabelSet label{{"reason", std::string(shipper::DropReasonName(reason))}};
+    const auto index = static_cast<double>(reason);
+    CHECK(Value(families, "dunlin_agent_lines_dropped_total", label) == 100 + index);
+    CHECK(Value(families, "dunlin_agent_dropped_bytes_total", label) == 1000 + index);
+  }
+}
+
+TEST_CASE("every count of the shipping has its own value", "[agent][metrics]") {
+  Snapshot s = Sample();
+  s.acknowledged_batches = 31;
+  s.rejected_batches = 32;
+  s.queue_bytes = 33;
+  s.queue_batches = 34;
+  s.oldest_unsent_seconds = 3.5;
+  s.sender.batches_lost = 36;
+  s.sender.bytes_sent = 37;
+  s.sender.connections = 38;
+  s.sender.sessions.batches_sent = 39;
+  s.sender.sessions.batches_again = 40;
+  s.sender.sessions.slow_downs = 41;
+  s.sender.sessions.ack_latency.Observe(0.5);
+  s.sender.sessions.ack_latency.Observe(60);
+  s.batch_raw_bytes.Observe(1000);
+  s.batch_wire_bytes.Observe(100);
+  s.listening = true;
+  auto families = MetricsOf(s, {}, {});
+  CHECK(Value(families, "dunlin_agent_requests_total", {{"result", "acknowledged"}}) == 31);
+  CHECK(Value(families, "dunlin_agent_requests_total", {{"result", "rejected"}}) == 32);
+  CHECK(Value(families, "dunlin_agent_requests_total", {{"result", "lost"}}) == 36);
+  CHECK(Value(families, "dunlin_agent_queue_bytes", {{"tier", "mem"}}) == 33);
+  CHECK(Value(families, "dunlin_agent_queue_frames", {{"tier", "mem"}}) == 34);
+  CHECK(Value(families, "dunlin_agent_queue_oldest_age_seconds") == 3.5);
+  CHECK(Value(families, "dunlin_agent_sent_bytes_total") == 37);
+  CHECK(Value(families, "dunlin_agent_reconnects_total") == 37);
+  CHECK(Value(families, "dunlin_agent_batches_sent_total") == 39);
+  CHECK(Value(families, "dunlin_agent_retries_total") == 40);
+  CHECK(Value(families, "dunlin_agent_rate_limited_total") == 41);
+  auto bucket = [&](std::string_view name, const char* bound) {
+    return Value(families, name, {{"le", bound}});
+  };
+  CHECK(bucket("dunlin_agent_ack_latency_seconds", "0.25") == 0);
+  CHECK(bucket("dunlin_agent_ack_latency_seconds", "0.5") == 1);
+  CHECK(bucket("dunlin_agent_ack_latency_seconds", "30") == 1);
+  CHECK(bucket("dunlin_agent_ack_latency_seconds", "+Inf") == 2);
+  CHECK(bucket("dunlin_agent_batch_raw_bytes", "256") == 0);
+  CHECK(bucket("dunlin_agent_batch_raw_bytes", "1024") == 1);
+  CHECK(bucket("dunlin_agent_batch_wire_bytes", "256") == 1);
+  CHECK(Value(families, "dunlin_agent_listening") == 1);
+  CHECK(Value(families, "dunlin_agent_build_info", {{"version", DUNLIN_VERSION}}) == 1);
+}
+
 TEST_CASE("metrics keep the rules of their names", "[agent][metrics]") {
   std::set<std::string> names;
   for (const auto& family : MetricsOf(FullSample(), FullUsage(), FullContainer())) {

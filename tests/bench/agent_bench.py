@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import pathlib
+import resource
 import shutil
 import socket
 import subprocess
@@ -13,9 +15,14 @@ from measure import MIB, Watch, best_of, cpu_of, progress, resident_bytes
 TESTS = harness.BIN.parent / "tests"
 LINE_WRITER = TESTS / "dunlin_line_writer"
 ACKING_COLLECTOR = TESTS / "dunlin_acking_collector"
+CONFINE = TESTS / "dunlin_confine"
+NR_OPEN = pathlib.Path("/proc/sys/fs/nr_open")
 
 STEADY_RATE = 10_000_000  # bytes a second
 STEADY_SECONDS = 10
+FAST_RATE = 50_000_000
+FAST_SECONDS = 6
+MANY_DESCRIPTORS = 2**30
 FLOOD_SECONDS = 8
 
 
@@ -38,6 +45,22 @@ def silent_collector():
         yield "127.0.0.1:%d" % server.getsockname()[1]
 
 
+@contextlib.contextmanager
+def most_descriptors():
+    """How many descriptors a process may be allowed meanwhile: 2^30 where this process may have the machine allow it."""
+    before = NR_OPEN.read_text()
+    try:
+        with contextlib.suppress(OSError):
+            NR_OPEN.write_text(str(MANY_DESCRIPTORS))
+        most = int(NR_OPEN.read_text())
+        if subprocess.run(["prlimit", f"--nofile={most}:{most}", "true"], stderr=subprocess.DEVNULL).returncode != 0:
+            most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        yield most
+    finally:
+        with contextlib.suppress(OSError):
+            NR_OPEN.write_text(before)
+
+
 class AgentBench:
     def __init__(self, folder, corpus, table):
         self.folder = folder
@@ -46,8 +69,10 @@ class AgentBench:
 
     def run(self):
         self.start_and_exit()
+        self.start_with_descriptors()
         self.idle_memory()
         self.steady_lines()
+        self.fast_lines()
         self.capture()
         self.peak_memory()
 
@@ -71,6 +96,23 @@ class AgentBench:
         ratio = ours / tini
         self.table.row("agent: start /bin/true and exit", f"{ours * 1000:.2f} ms", f"tini-static: {tini * 1000:.2f} ms",
                        ratio, "<= 2", ratio <= 2)
+
+    def start_with_descriptors(self):
+        """Twenty inherited descriptors and as many allowed as can be, in each way of keeping them from the process."""
+        progress("starting /bin/true with twenty descriptors and a large limit")
+        agent = f"{harness.BIN / 'dunlin-agent'} --listen 127.0.0.1:0 -- /bin/true"
+        report = self.folder / "hyperfine.json"
+        ways = {"": "", "no close_range": "refuse=EPERM:close_range ",
+                "nor /proc": "refuse=EPERM:close_range,getdents64 "}
+        with most_descriptors() as most:
+            subprocess.run(["hyperfine", "--shell=none", "--warmup", "10", "--runs", "100", "--style", "none",
+                            "--export-json", report, *(f"{CONFINE} descriptors=20:400 {refused}-- {agent}"
+                                                       for refused in ways.values())],
+                           check=True, stdout=subprocess.DEVNULL)
+        allowed = "2^30" if most == MANY_DESCRIPTORS else f"{most} (2^30 not to be had)"
+        for way, result in zip(ways, json.loads(report.read_text())["results"]):
+            self.table.row(f"agent: the same, 20 descriptors of {allowed}{', ' if way else ''}{way}",
+                           f"{result['min'] * 1000:.2f} ms", mark="< 10 ms", met=result["min"] < 0.01)
 
     def idle_memory(self):
         progress("an idle agent")
@@ -105,6 +147,29 @@ class AgentBench:
                        met=share <= 0.015)
         self.table.row("agent: 10 MB/s of lines, the writer's CPU", f"{min(ours):.2f} s",
                        f"cat >/dev/null: {min(cats):.2f} s", ratio, "<= 1", ratio <= 1)
+
+    def fast_lines(self):
+        """Reading and cutting lines alone: without a collector nothing is compressed. The best of two runs counts."""
+        shares, rates = [], []
+        for turn in range(2):
+            progress(f"{FAST_RATE / 1e6:.0f} MB/s of unbuffered lines for {FAST_SECONDS} s, turn {turn + 1}")
+            agent = self.agent([LINE_WRITER, "paced", FAST_RATE, FAST_SECONDS, self.folder / "writer-cpu"])
+            taken = 'dunlin_agent_bytes_total{output="stdout"}'
+            # Two scrapes and no more, as each costs the agent CPU, too.
+            time.sleep(1)
+            first = agent.metrics()
+            time.sleep(FAST_SECONDS - 2)
+            last = agent.metrics()
+            watch = Watch(agent)
+            self.ended_well(agent, watch.until_end())
+            seconds = (last[taken] - first[taken]) / FAST_RATE  # at the demanded rate, however busy the machine is
+            reads = "dunlin_agent_read_calls_total"
+            rates.append((last[reads] - first[reads]) / seconds)
+            cpu = "process_cpu_seconds_total"
+            shares.append((last[cpu] - first[cpu]) / seconds)
+        self.table.row("agent: reading 50 MB/s of lines, share of a core", f"{min(shares) * 100:.2f} %", mark="< 1.5 %",
+                       met=min(shares) < 0.015)
+        self.table.row("agent: reads a second at that rate", f"{min(rates):.0f}", mark="< 600", met=min(rates) < 600)
 
     def capture(self):
         """From the process's write to an acknowledgement: sealing and sending included."""

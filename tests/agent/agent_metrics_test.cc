@@ -183,7 +183,7 @@ TEST_CASE("whether the control listener is bound, and which agent it is", "[agen
   const bool taken = GENERATE(false, true);
   AgentRun run;
   if (taken) run.flags[3] = run.collector.address().ToString();
-  run.StartWorkload({"exit", "0"});
+  run.StartWorkload({"lines", "1"});  // which brings the connection about
   CHECK(run.Wait() == 0);
   const std::string metrics = LastMetrics(run);
   CHECK(AgentRun::Metric(metrics, "dunlin_agent_listening") == (taken ? 0 : 1));

@@ -23,8 +23,9 @@ class CaptureTest(harness.IntegrationTest):
         """What comes back after a supervised cat has printed `text`."""
         source = self.folder / f"{name}.txt"
         source.write_bytes(text)
+        # What waits when cat has ended is given up after the grace, which a busy machine may well need.
         agent = self.agent(["cat", source], self.collector.ingest, service=name,
-                           flags=["--when-full", "block", *flags])
+                           flags=["--when-full", "block", "--stop-grace", "100s", *flags])
         self.assertEqual(agent.wait(120), 0, agent.log_tail())
         return self.collector.text('{service="%s"}' % name)
 

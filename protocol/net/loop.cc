@@ -88,6 +88,8 @@ Loop::~Loop() {
   // Tasks may own handles of this loop, and may post as they are destroyed.
   while (!impl_->TakeTasks().empty()) {
   }
+  // The Post whose task ended this loop may not have returned yet.
+  { std::lock_guard lock(impl_->mutex); }
   impl_->wake.reset();
   // Close callbacks run in the turn after uv_close; those of signals may need one more. Anything
   // still open after that has an owner who outlived the loop.
@@ -115,10 +117,8 @@ void Loop::RunOnce() {
 void Loop::Stop() { uv_stop(raw_); }
 
 void Loop::Post(std::function<void()> task) {
-  {
-    std::lock_guard lock(impl_->mutex);
-    impl_->tasks.push_back(std::move(task));
-  }
+  std::lock_guard lock(impl_->mutex);
+  impl_->tasks.push_back(std::move(task));
   uv_async_send(impl_->wake.get());
 }
 

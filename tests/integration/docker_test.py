@@ -364,7 +364,13 @@ class DockerTest(harness.IntegrationTest):
             wait_until(lambda: b"ground" in screen, "the process says what it sees", 60)
             self.assertIn(b"terminal terminal terminal foreground", screen)
             fcntl.ioctl(ours, 0x5414, struct.pack("HHHH", 40, 120, 0, 0))
-            wait_until(lambda: b"120x40" in screen, "the process sees the new size", 60)
+
+            def sees_new_size():
+                # The client misses a change that comes before it has begun to watch for them.
+                client.send_signal(signal.SIGWINCH)
+                return b"120x40" in screen
+
+            wait_until(sees_new_size, "the process sees the new size", 60, 0.2)
             os.write(ours, b"typed\r")
             wait_until(lambda: screen.count(b"typed") == 2, "echo and copy of what was typed", 60)
             os.write(ours, b"\x04")

@@ -2,7 +2,6 @@
 // on the text itself. Blocks are cut from the file as they come.
 //
 //   lines_bench FILE [BLOCK_BYTES [LEVEL]]
-#include <sys/resource.h>
 #include <zstd.h>
 
 #include <cstdio>
@@ -17,21 +16,13 @@
 #include "collector/store/lines/lines_writer.h"
 #include "protocol/base/file_system.h"
 #include "protocol/base/text.h"
+#include "tests/bench/cpu_seconds.h"
 
 namespace dunlin::store {
 namespace {
 
 /// A frame of columns ends at the first of them that reaches this.
 constexpr std::size_t kFrameBytes = 64 * 1024;
-
-double CpuSeconds() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
 
 class Timer {
  public:

@@ -6,7 +6,6 @@
 //
 // Reads that much of FILE (100), cuts it into batches of 128 KiB as an agent does, and receives
 // them. FOLDER must exist; the log in it is removed at the end.
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
@@ -22,6 +21,7 @@
 #include "collector/store/wal_writer.h"
 #include "protocol/wire/batch.h"
 #include "protocol/wire/frame.h"
+#include "tests/bench/cpu_seconds.h"
 #include "tests/support/batch_frame.h"
 
 namespace dunlin {
@@ -30,15 +30,6 @@ namespace {
 constexpr std::size_t kBatchBytes = 128_KiB;
 constexpr std::size_t kReadBytes = 64_KiB;  // what the loop reads at once
 constexpr std::size_t kGroup = 8;           // batches per sync, as one for each of eight agents
-
-double CpuSeconds() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
 
 /// CPU seconds by step.
 struct Costs {

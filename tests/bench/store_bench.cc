@@ -20,6 +20,7 @@
 #include "collector/store/store.h"
 #include "protocol/base/coding.h"
 #include "protocol/base/text.h"
+#include "tests/bench/cpu_seconds.h"
 
 namespace dunlin::store {
 namespace {
@@ -27,16 +28,6 @@ namespace {
 constexpr std::size_t kRun = 50;
 constexpr std::size_t kBatchLines = 1000;
 constexpr std::size_t kMaxInFlight = 16;
-
-double Seconds(const timeval& t) {
-  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-}
-
-double CpuSeconds() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return Seconds(usage.ru_utime) + Seconds(usage.ru_stime);
-}
 
 double PeakMemoryMiB() {
   rusage usage{};

@@ -1,6 +1,11 @@
 #include "agent/recent_lines.h"
 
+#include <algorithm>
+#include <array>
+#include <random>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "tests/support/catch.h"
 
@@ -51,6 +56,67 @@ TEST_CASE("what does not fit is forgotten in whole lines", "[agent][tail]") {
     CHECK(recent.Tail(1000).size() <= 6);
     CHECK(recent.Tail(1000).size() >= 4);
   }
+}
+
+/// All whole lines of one output, or what is left of them.
+std::vector<std::string> Of(Output output, const Lines& lines) {
+  std::vector<std::string> texts;
+  for (const auto& line : lines) {
+    if (line.output == output) texts.push_back(line.text);
+  }
+  return texts;
+}
+
+bool EndsWith(const std::vector<std::string>& all, const std::vector<std::string>& end) {
+  return end.size() <= all.size() && std::equal(end.rbegin(), end.rend(), all.rbegin());
+}
+
+TEST_CASE("the last lines are those that were written, however often memory was filled",
+          "[agent][tail]") {
+  constexpr std::size_t kLimit = 1024;
+  RecentLines recent(kLimit);
+  std::mt19937 random(1);
+  auto below = [&random](std::size_t limit) { return random() % limit; };
+  std::array<std::vector<std::string>, shipper::kOutputs> written;
+  std::array<std::string, shipper::kOutputs> unfinished;
+  for (int i = 0; i < 5000; ++i) {
+    const std::size_t output = below(8) == 0 ? 1 : 0;
+    std::string chunk;
+    for (std::size_t size = 1 + below(below(4) == 0 ? 230 : 40); chunk.size() < size;) {
+      chunk += static_cast<char>('a' + below(26));
+      if (below(12) == 0) chunk += '\n';
+    }
+    recent.Add(shipper::OutputAt(output), chunk);
+    for (char byte : chunk) {
+      if (byte == '\n') {
+        written[output].push_back(std::exchange(unfinished[output], {}));
+      } else {
+        unfinished[output] += byte;
+      }
+    }
+    const Lines lines = recent.Tail(10'000);
+    std::size_t bytes = 0;
+    for (const auto& line : lines) bytes += line.text.size();
+    REQUIRE(bytes <= kLimit);
+    for (std::size_t j = 0; j < shipper::kOutputs; ++j) {
+      auto all = written[j];
+      const std::vector<std::string> shown = Of(shipper::OutputAt(j), lines);
+      const bool end_shown = EndsWith(all, shown);
+      all.push_back(unfinished[j]);
+      // An unfinished line is shown unless its beginning is gone.
+      REQUIRE((end_shown || EndsWith(all, shown)));
+    }
+  }
+  CHECK_FALSE(recent.Tail(10'000).empty());
+}
+
+TEST_CASE("outputs that take turns byte by byte cost no more memory than others", "[agent][tail]") {
+  RecentLines recent(1024);
+  for (int i = 0; i < 5000; ++i) {
+    recent.Add(Output::kStdout, "\n");
+    recent.Add(Output::kStderr, "\n");
+  }
+  CHECK(recent.Tail(10'000).size() == 64);
 }
 
 }  // namespace

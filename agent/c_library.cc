@@ -22,8 +22,15 @@ extern "C" {
 
 // GLIBC_TUNABLES and MALLOC_* are read before main() begins, and are meant for the process: huge
 // pages for its heap, say. The linker gives the library this function in the place of its own
-// (--wrap); it runs before the library is set up, so it may do nothing. The defaults stay.
-void __wrap___tunables_init(char** /*environment*/) {}
+// (--wrap), which so reads an environment of ours. It runs before the library is set up, so it may
+// do nothing else. No caches of small free blocks (tcache): up to 235 KB that fill as sizes come by,
+// and each block keeps its page from being given back; mallopt(3) does not know them.
+void __real___tunables_init(char** environment);
+void __wrap___tunables_init(char** /*environment*/) {
+  static char tunables[] = "GLIBC_TUNABLES=glibc.malloc.tcache_count=0";
+  static char* environment[] = {tunables, nullptr};
+  __real___tunables_init(environment);
+}
 
 // Translations of messages: the agent speaks the locale "C".
 [[gnu::weak]] char* __dcgettext(const char* /*domain*/, const char* message, int /*category*/) {

@@ -1,6 +1,10 @@
 // What surrounds the agent: variables meant for the process, and secrets meant for the agent.
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -98,6 +102,37 @@ TEST_CASE("what tunes the C library before main begins is the process's, not the
   const std::size_t at = run.out.find("VmData:");
   REQUIRE(at != std::string::npos);
   CHECK(std::stol(run.out.substr(at + 7)) < 64 * 1024);
+}
+
+/// How many free blocks the C library holds in its caches of small ones (tcache), by size: the
+/// first thing in the heap of a process, a block of this size that begins with these counts.
+/// Nothing where the library does it in another way.
+std::optional<std::vector<std::uint16_t>> CachedBlocks(pid_t pid) {
+  constexpr std::uint64_t kHeader = 0x291;
+  const std::string folder = "/proc/" + std::to_string(pid);
+  const std::string maps = FileText(folder + "/maps");
+  const std::size_t line = maps.rfind('\n', maps.find("[heap]")) + 1;
+  std::vector<std::uint64_t> words(4096);
+  std::ifstream memory(folder + "/mem", std::ios::binary);
+  memory.seekg(std::stoll(maps.substr(line), nullptr, 16));
+  memory.read(reinterpret_cast<char*>(words.data()),
+              static_cast<std::streamsize>(words.size() * sizeof(words[0])));
+  const auto header = std::find(words.begin(), words.end(), kHeader);
+  if (words.end() - header < 17) return std::nullopt;
+  std::vector<std::uint16_t> counts(64);
+  std::memcpy(counts.data(), &*header + 1, 128);
+  return counts;
+}
+
+TEST_CASE("small blocks that are free are not kept back by the C library", "[agent][environment]") {
+  AgentRun run;
+  run.Start({"/bin/sh", "-c", "echo 'ready '; sleep 60"});
+  run.RunUntil(
+      [&] { return run.collector.Text(Output::kStdout).find("ready \n") != std::string::npos; });
+  CHECK(run.Get("/metrics").find("dunlin_agent_connected 1") != std::string::npos);
+  const auto counts = CachedBlocks(run.pid);
+  if (!counts) return;
+  CHECK(*counts == std::vector<std::uint16_t>(64));
 }
 #endif
 

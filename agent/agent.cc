@@ -25,6 +25,10 @@ constexpr std::chrono::milliseconds kPassthroughPatience{500};
 /// How long the end waits for the disk to take what was not sent.
 constexpr std::chrono::milliseconds kDiskPatience{200};
 
+/// Memory that is free, or was of use once, is given back this often, and after an outage: bursts,
+/// requests and connections leave holes in the heap.
+constexpr std::chrono::minutes kReleaseInterval{1};
+
 /// Between a look at who is left and the next, while somebody is: an end that is not ours to reap
 /// tells us nothing.
 constexpr std::chrono::milliseconds kRemainingInterval{50};
@@ -83,6 +87,7 @@ Agent::Agent(net::Loop& loop, const Clock& clock, StandardOutputs& outputs,
                            passthrough_given_up_ = true;
                            CheckFlushed();
                          }),
+      memory_timer_(loop, [this] { ReleaseMemory(); }),
       shipper_(loop, clock, ShipperOptionsOf(configuration_, credentials_, agent_id_, boot_id_)),
       captures_(loop, clock, shipper_, outputs, configuration_.passthrough),
       probes_(loop, clock, configuration_, child_exits_),
@@ -90,7 +95,7 @@ Agent::Agent(net::Loop& loop, const Clock& clock, StandardOutputs& outputs,
       state_since_(agent_started_at_) {
   shipper_.SetMetrics([this] { return CollectMetrics(); });
   shipper_.on_room = [this] { captures_.Resume(); };
-  shipper_.on_drained = ReleaseFreeMemory;
+  shipper_.on_drained = [this] { ReleaseMemory(); };
   captures_.on_chunk = [this](wire::Output output, std::string_view chunk) {
     probes_.OnOutput(output, chunk);
     OnChunk();
@@ -116,6 +121,7 @@ int Agent::Run() {
   WatchParent();
   StartControl();
   shipper_.Start(MetricsAddress());
+  memory_timer_.Start(kReleaseInterval, kReleaseInterval);
   if (terminal_.given() && probes_.reads_lines()) {
     log::Warn("a log probe sees nothing: the process keeps its terminal, and no line is captured");
   }
@@ -442,6 +448,11 @@ void Agent::ReportLosses() const {
              {"too_old", lines(shipper::DropReason::kTooOld)},
              {"too_large", lines(shipper::DropReason::kTooLarge)},
              {"last_error", shipper_.sender()->statistics().last_error}});
+}
+
+void Agent::ReleaseMemory() {
+  shipper_.ReleaseBuffers();
+  ReleaseFreeMemory();
 }
 
 bool Agent::KilledForMemory(net::ExitStatus status) {

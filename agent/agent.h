@@ -98,6 +98,7 @@ class Agent {
   Snapshot TakeSnapshot() const;
   std::vector<wire::MetricFamily> CollectMetrics();
   bool KilledForMemory(net::ExitStatus status);
+  void ReleaseMemory();
 
   net::Loop& loop_;
   const Clock& clock_;
@@ -113,6 +114,7 @@ class Agent {
   net::Timer deadline_timer_;
   net::Timer remaining_timer_;
   net::Timer passthrough_timer_;
+  net::Timer memory_timer_;
   shipper::Shipper shipper_;
   Captures captures_;
   ChildExits child_exits_;

@@ -26,11 +26,28 @@ Batcher::Batcher(BatcherOptions options) : options_(options) {
 void Batcher::StartBatchIfSealed() {
   if (!sealed_) return;
   sealed_ = false;
+  ClearColumns();
+  for (std::size_t i = 0; i < kOutputs; ++i) lines_before_[i] = captured_[i].lines;
+}
+
+void Batcher::ClearColumns() {
   columns_.runs.clear();
   columns_.line_lengths.clear();
   columns_.marks.clear();
   used_ = 0;
-  for (std::size_t i = 0; i < kOutputs; ++i) lines_before_[i] = captured_[i].lines;
+}
+
+void Batcher::ReleaseBuffers(std::size_t kept) {
+  if (!empty()) return;
+  ClearColumns();
+  most_lines_bytes_ = std::max(most_lines_bytes_, lines_.size());
+  if (lines_.size() > kept) lines_.Release();
+  auto release = [kept](auto& column) {
+    if (column.capacity() * sizeof(column[0]) > kept) column = {};
+  };
+  release(columns_.runs);
+  release(columns_.line_lengths);
+  release(columns_.marks);
 }
 
 void Batcher::EnsureRoom(std::size_t bytes) { lines_.Reserve(used_ + bytes, used_); }
@@ -109,7 +126,7 @@ void Batcher::Finish(wire::Output output, LogTime now, SteadyTime steady) {
 }
 
 std::size_t Batcher::buffer_bytes() const {
-  std::size_t bytes = lines_.size();
+  std::size_t bytes = std::max(most_lines_bytes_, lines_.size());
   for (const Partial& partial : partials_) bytes += partial.bytes.capacity();
   return bytes;
 }

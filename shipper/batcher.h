@@ -104,8 +104,12 @@ class Batcher {
   /// The lines that the rate limit has left out since the last call. They count as captured, each
   /// as one, however long.
   Totals TakeLimited() { return std::exchange(limited_, {}); }
-  /// Memory for the lines of the batch being filled and for unfinished ones.
+  /// Memory for the lines of the largest batch so far, as the next such will take, and for
+  /// unfinished ones.
   std::size_t buffer_bytes() const;
+  /// Between two batches: gives back the buffers that are larger than `kept`. The columns of a
+  /// sealed batch are gone then.
+  void ReleaseBuffers(std::size_t kept);
   /// Lines that needed fragments, and those of them that were cut.
   std::uint64_t fragmented_lines() const { return fragmented_lines_; }
   std::uint64_t truncated_lines() const { return truncated_lines_; }
@@ -129,6 +133,7 @@ class Batcher {
   };
 
   void StartBatchIfSealed();
+  void ClearColumns();
   void EnsureRoom(std::size_t bytes);
   Run BeginRun(wire::Output output, LogTime now) const;
   void EndRun(const Run& run, SteadyTime steady);
@@ -145,7 +150,8 @@ class Batcher {
   std::size_t full_bytes_ = options_.batch_bytes;
   wire::Columns columns_;  // but for the lines
   wire::LinesBuffer lines_;
-  std::size_t used_ = 0;  // bytes of them
+  std::size_t used_ = 0;              // bytes of them
+  std::size_t most_lines_bytes_ = 0;  // of those given back
   std::array<Partial, kOutputs> partials_;
   Totals totals_{};
   Totals captured_{};

@@ -24,7 +24,8 @@ Shipper::Shipper(net::Loop& loop, const Clock& clock, ShipperOptions options)
                      }),
       place_(std::move(options.spool)),
       loop_(loop),
-      batch_age_(options.batcher.batch_age) {
+      batch_age_(options.batcher.batch_age),
+      kept_buffer_bytes_(2 * options.batcher.batch_bytes) {
   if (options.sender) {
     if (place_) adopter_options_ = *options.sender;
     sender_ = std::make_unique<Sender>(loop, clock, queue_, std::move(*options.sender));
@@ -170,6 +171,7 @@ void Shipper::Seal() {
   Batcher::Content content = batcher_.Seal();
   if (!sender_) {
     queue_.CountDropped(DropReason::kNoCollector, content.totals);
+    batcher_.ReleaseBuffers(kept_buffer_bytes_);
     return;
   }
   wire::BatchHeader header;
@@ -181,6 +183,15 @@ void Shipper::Seal() {
   batch_raw_bytes_.Observe(static_cast<double>(content.lines_bytes));
   PushSealed(encoder_.Encode(header, content.columns, content.lines, content.lines_bytes),
              content.totals, content.first_entry);
+  // A batch of usual lines, with its columns, is smaller; one with a long line is not to cost its
+  // size for good.
+  batcher_.ReleaseBuffers(kept_buffer_bytes_);
+  encoder_.ReleaseBuffers(kept_buffer_bytes_);
+}
+
+void Shipper::ReleaseBuffers() {
+  batcher_.ReleaseBuffers(0);
+  encoder_.ReleaseAll();
 }
 
 void Shipper::PushSealed(const wire::BatchView& batch, const Totals& totals,
@@ -199,6 +210,7 @@ void Shipper::PushSealed(const wire::BatchView& batch, const Totals& totals,
 void Shipper::OnPushed() {
   had_room_ = queue_.has_room();
   most_waiting_ = std::max(most_waiting_, queue_.bytes());
+  if (!sender_->connected()) outage_sequence_ = queue_.next_sequence() - 1;
   if (tier_) tier_->Poke();
   sender_->OnQueued();
 }
@@ -223,8 +235,13 @@ void Shipper::OfferRoom() {
   if (has_room && !std::exchange(had_room_, has_room) && on_room) on_room();
 }
 
+/// However little waited through an outage: its small batches leave holes in the heap.
 void Shipper::NoteDrained() {
-  if (most_waiting_ < kMuchWaiting || queue_.bytes() > most_waiting_ / 8) return;
+  const bool drained = outage_sequence_ != 0
+                           ? queue_.first_sequence() > outage_sequence_
+                           : most_waiting_ >= kMuchWaiting && queue_.bytes() <= most_waiting_ / 8;
+  if (!drained) return;
+  outage_sequence_ = 0;
   most_waiting_ = queue_.bytes();
   if (on_drained) on_drained();
 }

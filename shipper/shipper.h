@@ -61,8 +61,11 @@ class Shipper {
   /// Whether capture may read on; when not, `on_room` is called once it may.
   bool has_room() const { return queue_.has_room(); }
   std::function<void()> on_room;
-  /// When much had waited, and now hardly anything does: much memory is free again.
+  /// When what had waited for a connection is delivered, or much had waited and now hardly anything
+  /// does: memory is free again.
   std::function<void()> on_drained;
+  /// Gives back what the largest batch so far needed and the next one may not. Not for every batch.
+  void ReleaseBuffers();
 
   /// Begins to connect, and to use the disk. Lines may be committed before. See Sender::Start.
   void Start(std::string metrics_address);
@@ -125,7 +128,9 @@ class Shipper {
   std::optional<SteadyTime> marks_deadline_;  // of gap markers that wait for a batch
   std::chrono::nanoseconds batch_age_;
   bool had_room_ = true;
-  std::size_t most_waiting_ = 0;  // bytes of frames, since it was last drained
+  std::size_t kept_buffer_bytes_;
+  std::size_t most_waiting_ = 0;       // bytes of frames, since it was last drained
+  std::uint64_t outage_sequence_ = 0;  // of the last batch that was sealed without a connection
 };
 
 }  // namespace dunlin::shipper

@@ -124,8 +124,12 @@ class BatchEncoder {
   BatchView Encode(const BatchHeader& header, const Columns& columns, LinesBuffer& lines,
                    std::size_t lines_bytes);
 
-  /// What the compressed content of the largest batch so far took, and keeps.
+  /// What the compressed content of the largest batch so far took, and the next such will take.
   std::size_t buffer_bytes() const;
+  /// Gives back the buffers that are larger than `kept`; a batch that is encoded is gone then.
+  void ReleaseBuffers(std::size_t kept);
+  /// Gives everything back, the tables of the compressor, too; the next batch makes them anew.
+  void ReleaseAll();
 
  private:
   struct Impl;

@@ -31,8 +31,11 @@ class Scratch {
     }
     return bytes_.get();
   }
-  const char* data() const { return bytes_.get(); }
   std::size_t capacity() const { return capacity_; }
+  void Release() {
+    bytes_.reset();
+    capacity_ = 0;
+  }
 
  private:
   std::unique_ptr<char[]> bytes_;
@@ -103,6 +106,25 @@ void PutGap(std::string& out, const Gap& gap) {
   PutBytes(out, gap_field::kReason, gap.reason);
 }
 
+struct FreeContext {
+  void operator()(ZSTD_CCtx* context) const noexcept { ZSTD_freeCCtx(context); }
+};
+using Context = std::unique_ptr<ZSTD_CCtx, FreeContext>;
+
+Context MakeContext() {
+  Context context(ZSTD_createCCtx());
+  Check(context != nullptr, "memory for a zstd context");
+  auto set = [&context](ZSTD_cParameter parameter, int value) {
+    Check(ZSTD_isError(ZSTD_CCtx_setParameter(context.get(), parameter, value)) == 0,
+          "zstd parameter in range");
+  };
+  set(ZSTD_c_compressionLevel, 1);
+  set(ZSTD_c_windowLog, kWindowLog);
+  set(ZSTD_c_contentSizeFlag, 1);
+  set(ZSTD_c_checksumFlag, 0);
+  return context;
+}
+
 }  // namespace
 
 std::size_t MaxFrameBytes(const BatchView& batch) {
@@ -134,21 +156,6 @@ void AppendBatchFrame(std::string& out, const BatchView& batch) {
 }
 
 struct BatchEncoder::Impl {
-  Impl() : context(ZSTD_createCCtx()) {
-    Check(context != nullptr, "memory for a zstd context");
-    auto set = [this](ZSTD_cParameter parameter, int value) {
-      Check(ZSTD_isError(ZSTD_CCtx_setParameter(context, parameter, value)) == 0,
-            "zstd parameter in range");
-    };
-    set(ZSTD_c_compressionLevel, 1);
-    set(ZSTD_c_windowLog, kWindowLog);
-    set(ZSTD_c_contentSizeFlag, 1);
-    set(ZSTD_c_checksumFlag, 0);
-  }
-  ~Impl() { ZSTD_freeCCtx(context); }
-  Impl(const Impl&) = delete;
-  Impl& operator=(const Impl&) = delete;
-
   /// Behind the lines: the other columns. Returns where they end.
   char* StoreOtherColumns(const Columns& columns, LinesBuffer& lines, std::size_t lines_bytes) {
     FillTimeDeltas(columns.runs, time_deltas);
@@ -180,16 +187,17 @@ struct BatchEncoder::Impl {
   /// Through a buffer of its own and not into the
   /// frame: frames are kept in the queue, and would keep the worst case's capacity with them.
   std::string_view Compress(std::string_view plain) {
+    if (!context) context = MakeContext();
     std::size_t bound = ZSTD_compressBound(plain.size());
     char* to = compressed.Reserve(bound);
     std::size_t got =
-        ZSTD_compress2(context, to, compressed.capacity(), plain.data(), plain.size());
+        ZSTD_compress2(context.get(), to, compressed.capacity(), plain.data(), plain.size());
     Check(ZSTD_isError(got) == 0, "zstd compresses into a buffer of its own bound");
     most_compressed = std::max(most_compressed, got);
     return {to, got};
   }
 
-  ZSTD_CCtx* context;
+  Context context;  // made for the first batch
   Scratch compressed;
   std::size_t most_compressed = 0;  // bytes of it that were ever written
   std::vector<std::uint64_t> time_deltas;
@@ -201,6 +209,17 @@ BatchEncoder::BatchEncoder() : impl_(std::make_unique<Impl>()) {}
 BatchEncoder::~BatchEncoder() = default;
 
 std::size_t BatchEncoder::buffer_bytes() const { return impl_->most_compressed; }
+
+void BatchEncoder::ReleaseBuffers(std::size_t kept) {
+  if (impl_->compressed.capacity() > kept) impl_->compressed.Release();
+  if (impl_->time_deltas.capacity() * sizeof(std::uint64_t) > kept) impl_->time_deltas = {};
+  if (impl_->marks.capacity() > kept) impl_->marks = {};
+}
+
+void BatchEncoder::ReleaseAll() {
+  ReleaseBuffers(0);
+  impl_->context.reset();
+}
 
 BatchView BatchEncoder::Encode(const BatchHeader& header, const Columns& columns,
                                LinesBuffer& lines, std::size_t lines_bytes) {

@@ -30,6 +30,12 @@ class LinesBuffer {
     size_ = size;
   }
 
+  /// Gives the memory back, and what is in it.
+  void Release() {
+    bytes_.reset();
+    size_ = 0;
+  }
+
  private:
   friend class BatchEncoder;
   static constexpr std::size_t kFrontBytes = 16;  // a tag and a length fit

@@ -294,6 +294,28 @@ TEST_CASE("a batch is full at its size", "[shipper][batcher]") {
   CHECK_FALSE(feed.batcher.full());
 }
 
+TEST_CASE("buffers of a large batch are given back when it is sealed, not before",
+          "[shipper][batcher]") {
+  Feed feed;
+  const std::string line(600 * 1024, 'x');
+  feed.Write(line + "\n");
+  const std::size_t bytes = feed.batcher.buffer_bytes();
+  REQUIRE(bytes > line.size());
+  feed.batcher.ReleaseBuffers(0);
+  CHECK(feed.SealLines().size() == 3);  // fragments
+  feed.batcher.ReleaseBuffers(0);
+  CHECK(feed.batcher.buffer_bytes() == bytes);  // the next one like it will take as much
+  feed.Write("short\n");
+  Batcher::Content content = feed.batcher.Seal();
+  CHECK(content.lines.size() < 300 * 1024);
+  CHECK(std::string_view(content.lines.data(), content.lines_bytes) == "short\n");
+  CHECK(content.columns.line_lengths == std::vector<std::uint32_t>{5});
+  CHECK(content.columns.marks.empty());
+  CHECK(content.lines_before[0] == 3);
+  feed.batcher.ReleaseBuffers(1_MiB);
+  CHECK(content.lines.size() > 0);  // what is not larger than that is kept
+}
+
 TEST_CASE("the first line after a silence is due sooner than one of a busy output",
           "[shipper][batcher]") {
   Feed feed;

@@ -329,17 +329,60 @@ TEST_CASE("the end of a long wait is told, so that memory is given back", "[ship
   int drained = 0;
   rig.shipper->on_drained = [&] { ++drained; };
   rig.shipper->Start({});
+  RunUntil(rig.loop, [&] { return rig.shipper->sender()->connected(); });
   rig.Write("a line\n");
   rig.Flush();
-  CHECK(drained == 0);  // hardly anything waited
-  rig.collector.CloseListener();
-  rig.collector.Cut();
-  const std::string text = Noise(20'000);
-  while (rig.shipper->queue().bytes() < 300'000) rig.Write(text);
-  CHECK(drained == 0);
-  rig.collector.OpenListener();
+  CHECK(drained == 0);  // nothing waited
+  SECTION("for a connection, much") {
+    rig.collector.CloseListener();
+    rig.collector.Cut();
+    RunUntil(rig.loop, [&] { return !rig.shipper->sender()->connected(); });
+    const std::string text = Noise(20'000);
+    while (rig.shipper->queue().bytes() < 300'000) rig.Write(text);
+    CHECK(drained == 0);
+    rig.collector.OpenListener();
+  }
+  SECTION("for a connection, hardly anything") {
+    rig.collector.CloseListener();
+    rig.collector.Cut();
+    RunUntil(rig.loop, [&] { return !rig.shipper->sender()->connected(); });
+    rig.Write("a line\n");
+    RunUntil(rig.loop, [&] { return rig.shipper->queue().batches() == 1; });
+    CHECK(drained == 0);
+    rig.collector.OpenListener();
+  }
+  SECTION("for acknowledgements, much") {
+    rig.collector.acknowledge = false;
+    const std::string text = Noise(20'000);
+    while (rig.shipper->queue().bytes() < 300'000) rig.Write(text);
+    RunUntil(rig.loop, [&] { return rig.collector.durable_lines() > 1; });
+    CHECK(drained == 0);
+    rig.collector.acknowledge = true;
+    rig.collector.Acknowledge();
+  }
   rig.Flush();
   CHECK(drained == 1);
+  rig.Write("a line\n");
+  rig.Flush();
+  CHECK(drained == 1);  // once
+}
+
+TEST_CASE("what arrives is the same whenever buffers are given back", "[shipper]") {
+  Rig rig;
+  rig.shipper->Start({});
+  std::string text;
+  for (int i = 0; i < 10; ++i) {
+    for (const std::string& part : {Noise(500), std::string("begun, "), std::string(700'000, 'x'),
+                                    std::string("\n"), Noise(3)}) {
+      rig.Write(part);
+      text += part;
+      rig.shipper->ReleaseBuffers();
+    }
+    rig.Flush();
+    rig.shipper->ReleaseBuffers();
+  }
+  CHECK(rig.collector.Text(Output::kStdout) == text);
+  rig.CheckIdentity();
 }
 
 TEST_CASE("giving up counts what was not acknowledged", "[shipper]") {

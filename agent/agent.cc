@@ -87,7 +87,7 @@ Agent::Agent(net::Loop& loop, const Clock& clock, StandardOutputs& outputs,
                            passthrough_given_up_ = true;
                            CheckFlushed();
                          }),
-      memory_timer_(loop, [this] { ReleaseMemory(); }),
+      memory_timer_(loop, [this] { shipper_.ReleaseBuffers(); }),
       shipper_(loop, clock, ShipperOptionsOf(configuration_, credentials_, agent_id_, boot_id_)),
       captures_(loop, clock, shipper_, outputs, configuration_.passthrough),
       probes_(loop, clock, configuration_, child_exits_),
@@ -95,7 +95,7 @@ Agent::Agent(net::Loop& loop, const Clock& clock, StandardOutputs& outputs,
       state_since_(agent_started_at_) {
   shipper_.SetMetrics([this] { return CollectMetrics(); });
   shipper_.on_room = [this] { captures_.Resume(); };
-  shipper_.on_drained = [this] { ReleaseMemory(); };
+  shipper_.on_released = ReleaseFreeMemory;
   captures_.on_chunk = [this](wire::Output output, std::string_view chunk) {
     probes_.OnOutput(output, chunk);
     OnChunk();
@@ -448,11 +448,6 @@ void Agent::ReportLosses() const {
              {"too_old", lines(shipper::DropReason::kTooOld)},
              {"too_large", lines(shipper::DropReason::kTooLarge)},
              {"last_error", shipper_.sender()->statistics().last_error}});
-}
-
-void Agent::ReleaseMemory() {
-  shipper_.ReleaseBuffers();
-  ReleaseFreeMemory();
 }
 
 bool Agent::KilledForMemory(net::ExitStatus status) {

@@ -98,7 +98,6 @@ class Agent {
   Snapshot TakeSnapshot() const;
   std::vector<wire::MetricFamily> CollectMetrics();
   bool KilledForMemory(net::ExitStatus status);
-  void ReleaseMemory();
 
   net::Loop& loop_;
   const Clock& clock_;

@@ -171,7 +171,7 @@ void Shipper::Seal() {
   Batcher::Content content = batcher_.Seal();
   if (!sender_) {
     queue_.CountDropped(DropReason::kNoCollector, content.totals);
-    batcher_.ReleaseBuffers(kept_buffer_bytes_);
+    EndBatch();
     return;
   }
   wire::BatchHeader header;
@@ -183,15 +183,25 @@ void Shipper::Seal() {
   batch_raw_bytes_.Observe(static_cast<double>(content.lines_bytes));
   PushSealed(encoder_.Encode(header, content.columns, content.lines, content.lines_bytes),
              content.totals, content.first_entry);
-  // A batch of usual lines, with its columns, is smaller; one with a long line is not to cost its
-  // size for good.
-  batcher_.ReleaseBuffers(kept_buffer_bytes_);
-  encoder_.ReleaseBuffers(kept_buffer_bytes_);
+  EndBatch();
+}
+
+void Shipper::EndBatch() {
+  if (std::exchange(release_due_, false)) {
+    batcher_.ReleaseBuffers(0);
+    encoder_.ReleaseAll();
+    if (on_released) on_released();
+  } else {
+    // A batch of usual lines, with its columns, is smaller; one with a long line is not to cost its
+    // size for good.
+    batcher_.ReleaseBuffers(kept_buffer_bytes_);
+    encoder_.ReleaseBuffers(kept_buffer_bytes_);
+  }
 }
 
 void Shipper::ReleaseBuffers() {
-  batcher_.ReleaseBuffers(0);
-  encoder_.ReleaseAll();
+  release_due_ = true;
+  if (batcher_.empty()) EndBatch();
 }
 
 void Shipper::PushSealed(const wire::BatchView& batch, const Totals& totals,
@@ -243,7 +253,7 @@ void Shipper::NoteDrained() {
   if (!drained) return;
   outage_sequence_ = 0;
   most_waiting_ = queue_.bytes();
-  if (on_drained) on_drained();
+  ReleaseBuffers();
 }
 
 void Shipper::CheckFlushed() {

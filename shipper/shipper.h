@@ -61,11 +61,12 @@ class Shipper {
   /// Whether capture may read on; when not, `on_room` is called once it may.
   bool has_room() const { return queue_.has_room(); }
   std::function<void()> on_room;
-  /// When what had waited for a connection is delivered, or much had waited and now hardly anything
-  /// does: memory is free again.
-  std::function<void()> on_drained;
-  /// Gives back what the largest batch so far needed and the next one may not. Not for every batch.
+  /// Gives back what the largest batch so far needed and the next one may not: now, or when the
+  /// batch that is being filled is sealed. Not for every batch. Comes by itself when what had
+  /// waited for a connection is delivered, or much had waited and now hardly anything does.
   void ReleaseBuffers();
+  /// That was done: the least memory is in use now, so that what is free can go to the system.
+  std::function<void()> on_released;
 
   /// Begins to connect, and to use the disk. Lines may be committed before. See Sender::Start.
   void Start(std::string metrics_address);
@@ -100,6 +101,7 @@ class Shipper {
   void SealIfDue();
   void Seal();
   void SealMarks();
+  void EndBatch();
   void PushSealed(const wire::BatchView& batch, const Totals& totals, SteadyTime first_entry);
   void OnPushed();
   void OnProgress();
@@ -129,6 +131,7 @@ class Shipper {
   std::chrono::nanoseconds batch_age_;
   bool had_room_ = true;
   std::size_t kept_buffer_bytes_;
+  bool release_due_ = false;           // once the batch is sealed
   std::size_t most_waiting_ = 0;       // bytes of frames, since it was last drained
   std::uint64_t outage_sequence_ = 0;  // of the last batch that was sealed without a connection
 };

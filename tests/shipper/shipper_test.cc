@@ -324,22 +324,22 @@ TEST_CASE("drop-oldest: memory stays at its limit and the gap equals the counter
   rig.CheckIdentity();
 }
 
-TEST_CASE("the end of a long wait is told, so that memory is given back", "[shipper]") {
+TEST_CASE("memory is given back once what waited is delivered", "[shipper]") {
   Rig rig;
-  int drained = 0;
-  rig.shipper->on_drained = [&] { ++drained; };
+  int released = 0;
+  rig.shipper->on_released = [&] { ++released; };
   rig.shipper->Start({});
   RunUntil(rig.loop, [&] { return rig.shipper->sender()->connected(); });
   rig.Write("a line\n");
   rig.Flush();
-  CHECK(drained == 0);  // nothing waited
+  CHECK(released == 0);  // nothing waited
   SECTION("for a connection, much") {
     rig.collector.CloseListener();
     rig.collector.Cut();
     RunUntil(rig.loop, [&] { return !rig.shipper->sender()->connected(); });
     const std::string text = Noise(20'000);
     while (rig.shipper->queue().bytes() < 300'000) rig.Write(text);
-    CHECK(drained == 0);
+    CHECK(released == 0);
     rig.collector.OpenListener();
   }
   SECTION("for a connection, hardly anything") {
@@ -348,7 +348,7 @@ TEST_CASE("the end of a long wait is told, so that memory is given back", "[ship
     RunUntil(rig.loop, [&] { return !rig.shipper->sender()->connected(); });
     rig.Write("a line\n");
     RunUntil(rig.loop, [&] { return rig.shipper->queue().batches() == 1; });
-    CHECK(drained == 0);
+    CHECK(released == 0);
     rig.collector.OpenListener();
   }
   SECTION("for acknowledgements, much") {
@@ -356,15 +356,34 @@ TEST_CASE("the end of a long wait is told, so that memory is given back", "[ship
     const std::string text = Noise(20'000);
     while (rig.shipper->queue().bytes() < 300'000) rig.Write(text);
     RunUntil(rig.loop, [&] { return rig.collector.durable_lines() > 1; });
-    CHECK(drained == 0);
+    CHECK(released == 0);
     rig.collector.acknowledge = true;
     rig.collector.Acknowledge();
   }
   rig.Flush();
-  CHECK(drained == 1);
+  CHECK(released == 1);
   rig.Write("a line\n");
   rig.Flush();
-  CHECK(drained == 1);  // once
+  CHECK(released == 1);  // once
+}
+
+TEST_CASE("buffers are given back between two batches", "[shipper]") {
+  Rig rig;
+  int released = 0;
+  rig.shipper->on_released = [&] { ++released; };
+  rig.shipper->Start({});
+  RunUntil(rig.loop, [&] { return rig.shipper->sender()->connected(); });
+  rig.shipper->ReleaseBuffers();
+  CHECK(released == 1);  // at once: no batch has begun
+  rig.Write("a line\n");
+  rig.shipper->ReleaseBuffers();
+  CHECK(released == 1);
+  rig.Flush();
+  CHECK(released == 2);
+  rig.Write("another\n");
+  rig.Flush();
+  CHECK(released == 2);
+  CHECK(rig.collector.Text(Output::kStdout) == "a line\nanother\n");
 }
 
 TEST_CASE("what arrives is the same whenever buffers are given back", "[shipper]") {

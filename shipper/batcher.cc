@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "protocol/base/check.h"
+#include "protocol/base/give_back.h"
 
 namespace dunlin::shipper {
 namespace {
@@ -43,7 +44,7 @@ void Batcher::ReleaseBuffers(std::size_t kept) {
   most_lines_bytes_ = std::max(most_lines_bytes_, lines_.size());
   if (lines_.size() > kept) lines_.Release();
   auto release = [kept](auto& column) {
-    if (column.capacity() * sizeof(column[0]) > kept) column = {};
+    if (column.capacity() * sizeof(column[0]) > kept) GiveBack(column);
   };
   release(columns_.runs);
   release(columns_.line_lengths);
@@ -298,7 +299,7 @@ void Batcher::EndLongLine(Partial& partial, Run& run, bool unterminated) {
 
 void Batcher::Release(Partial& partial) {
   // One over-long line must not cost its size for good.
-  if (partial.bytes.capacity() > kKeptPartialCapacity) partial.bytes = {};
+  if (partial.bytes.capacity() > kKeptPartialCapacity) GiveBack(partial.bytes);
   partial.bytes.clear();
   partial.fragment_id = 0;
   partial.fragment_index = 0;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "protocol/base/check.h"
+#include "protocol/base/give_back.h"
 #include "protocol/wire/frame.h"
 #include "shipper/spool/spool_format.h"
 
@@ -159,7 +160,7 @@ bool Queue::DropOneUnsent(DropReason reason) {
   bytes_ -= found->frame.size();
   TakeLines(*found, found->totals);
   Count(reason, found->totals);
-  found->frame = {};
+  GiveBack(found->frame);
   // The markers of what was lost before it are those that it takes over.
   AddGaps(found->gaps, DropReasonName(reason), std::exchange(found->totals, {}));
   MergeGaps(static_cast<std::size_t>(found - unsent_.begin()));

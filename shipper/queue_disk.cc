@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "protocol/base/check.h"
+#include "protocol/base/give_back.h"
 #include "protocol/wire/frame.h"
 #include "shipper/queue.h"
 #include "shipper/spool/spool_format.h"
@@ -159,8 +160,8 @@ void Queue::ForgetOlderThan(LogTime limit) {
 void Queue::ForgetBytes(std::size_t index) {
   Item& item = unsent_[index];
   bytes_ -= item.frame.size();
-  item.frame = {};
-  item.gaps = {};  // they come back with it
+  GiveBack(item.frame);
+  GiveBack(item.gaps);  // they come back with it
   item.on_disk_only = true;
   Add(on_disk_only_totals_, std::exchange(item.totals, {}));
   if (index + 1 < unsent_.size() && unsent_[index + 1].on_disk_only) JoinNext(index);

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "protocol/base/give_back.h"
 #include "protocol/base/text.h"
 #include "protocol/base/units.h"
 #include "protocol/net/handshake_verdict.h"
@@ -262,7 +263,7 @@ class TlsConnection final : public Connection {
       size = held.copy(reinterpret_cast<char*>(out), size, connection->held_used_);
       connection->held_used_ += size;
       if (connection->held_used_ == held.size()) {
-        held = std::string();  // its memory, too
+        GiveBack(held);
         connection->held_used_ = 0;
       }
     }

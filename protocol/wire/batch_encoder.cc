@@ -5,6 +5,7 @@
 
 #include "protocol/base/check.h"
 #include "protocol/base/coding.h"
+#include "protocol/base/give_back.h"
 #include "protocol/wire/batch.h"
 #include "protocol/wire/batch_format.h"
 #include "protocol/wire/fields.h"
@@ -212,8 +213,8 @@ std::size_t BatchEncoder::buffer_bytes() const { return impl_->most_compressed; 
 
 void BatchEncoder::ReleaseBuffers(std::size_t kept) {
   if (impl_->compressed.capacity() > kept) impl_->compressed.Release();
-  if (impl_->time_deltas.capacity() * sizeof(std::uint64_t) > kept) impl_->time_deltas = {};
-  if (impl_->marks.capacity() > kept) impl_->marks = {};
+  if (impl_->time_deltas.capacity() * sizeof(std::uint64_t) > kept) GiveBack(impl_->time_deltas);
+  if (impl_->marks.capacity() > kept) GiveBack(impl_->marks);
 }
 
 void BatchEncoder::ReleaseAll() {

@@ -294,6 +294,13 @@ TEST_CASE("a batch is full at its size", "[shipper][batcher]") {
   CHECK_FALSE(feed.batcher.full());
 }
 
+TEST_CASE("an over-long line does not cost its size for good", "[shipper][batcher]") {
+  Feed feed;
+  feed.Write(std::string(600 * 1024, 'x') + "\n");
+  const Batcher::Content content = feed.batcher.Seal();
+  CHECK(feed.batcher.buffer_bytes() < content.lines.size() + 64);
+}
+
 TEST_CASE("buffers of a large batch are given back when it is sealed, not before",
           "[shipper][batcher]") {
   Feed feed;
@@ -302,6 +309,7 @@ TEST_CASE("buffers of a large batch are given back when it is sealed, not before
   const std::size_t bytes = feed.batcher.buffer_bytes();
   REQUIRE(bytes > line.size());
   feed.batcher.ReleaseBuffers(0);
+  CHECK(feed.batcher.buffer_bytes() == bytes);
   CHECK(feed.SealLines().size() == 3);  // fragments
   feed.batcher.ReleaseBuffers(0);
   CHECK(feed.batcher.buffer_bytes() == bytes);  // the next one like it will take as much

@@ -26,6 +26,23 @@ store::LineFilter StoreFilter(const logql::LineFilter& filter) {
   return {};
 }
 
+std::vector<store::LineFilter> StoreFilters(const std::vector<logql::LineFilter>& filters) {
+  std::vector<store::LineFilter> out;
+  for (const logql::LineFilter& filter : filters) out.push_back(StoreFilter(filter));
+  return out;
+}
+
+store::LabelNames StoreNames(const logql::LabelNames& names) {
+  using Kind = store::LabelNames::Kind;
+  bool listed = names.kind == logql::LabelNames::Kind::kListed;
+  return {listed ? Kind::kListed : Kind::kAllBut, names.names};
+}
+
+logql::SourceStats SourceStatsOf(store::ScanStats stats) {
+  return {stats.bytes_scanned, stats.rows_scanned, stats.segments, stats.blocks_read,
+          std::move(stats.warnings)};
+}
+
 store::Order StoreOrder(logql::Order order) {
   switch (order) {
     case logql::Order::kAscending:
@@ -80,11 +97,10 @@ Result<logql::SourceStats> StoreEntrySource::Read(
   request.start_ns = selection.start_ns;
   request.end_ns = selection.end_ns;
   request.stream_matches = std::move(*condition);
-  for (const logql::LineFilter& filter : selection.filters) {
-    request.line_filters.push_back(StoreFilter(filter));
-  }
+  request.line_filters = StoreFilters(selection.filters);
   request.order = StoreOrder(selection.order);
   request.cancelled = selection.cancelled;
+  request.limit = selection.limit;
 
   AliasedStreams aliased;
   auto scanned = store_.Scan(request, [&](const store::ScannedRow& row) {
@@ -92,8 +108,37 @@ Result<logql::SourceStats> StoreEntrySource::Read(
     return visit(logql::Entry{row.time_ns, stream, row.metadata, row.line});
   });
   if (!scanned) return std::move(scanned).error();
-  return logql::SourceStats{scanned->bytes_scanned, scanned->rows_scanned, scanned->segments,
-                            scanned->blocks_read, std::move(scanned->warnings)};
+  return SourceStatsOf(*std::move(scanned));
+}
+
+Result<logql::EntryCounts> StoreEntrySource::Count(const logql::CountSelection& selection) {
+  auto condition = StreamCondition(selection.matchers);
+  if (!condition) return std::move(condition).error();
+  store::CountRequest request;
+  request.edges = selection.edges;
+  request.stream_matches = std::move(*condition);
+  request.line_filters = StoreFilters(selection.filters);
+  request.metadata = StoreNames(selection.metadata);
+  AliasedStreams aliased;
+  request.group_of = [&](const LabelSet& stream, const LabelSet& metadata) {
+    return selection.group_of(add_service_name_ ? aliased.Of(stream) : stream, metadata);
+  };
+  request.bytes = selection.bytes;
+  request.max_memory_bytes = selection.max_bytes;
+  request.cancelled = selection.cancelled;
+  auto counted = store_.Count(request);
+  if (!counted) return std::move(counted).error();
+  logql::EntryCounts counts{{}, SourceStatsOf(std::move(counted->stats))};
+  for (store::CountedGroup& group : counted->groups) {
+    logql::GroupCounts& out = counts.groups.emplace_back();
+    out.first = group.first;
+    out.intervals.reserve(group.intervals.size());
+    for (const store::RowCount& count : group.intervals) {
+      out.intervals.push_back({count.rows, count.line_bytes});
+    }
+    group = {};  // at most one exists twice
+  }
+  return counts;
 }
 
 bool MentionsServiceName(std::string_view query) {

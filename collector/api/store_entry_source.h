@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "collector/logql/entry_counter.h"
 #include "collector/logql/entry_source.h"
 #include "collector/store/store.h"
 
@@ -15,8 +16,8 @@ namespace dunlin::api {
 Result<std::function<bool(const LabelSet&)>> StreamCondition(
     const std::vector<logql::Matcher>& matchers);
 
-/// Lets queries read from the store. Any thread.
-class StoreEntrySource : public logql::EntrySource {
+/// Lets queries read from the store, and count in it. Any thread.
+class StoreEntrySource : public logql::EntrySource, public logql::EntryCounter {
  public:
   /// With `add_service_name`, streams carry the alias as a label, so that a query can group by it.
   StoreEntrySource(store::Store& store, bool add_service_name)
@@ -24,6 +25,8 @@ class StoreEntrySource : public logql::EntrySource {
 
   Result<logql::SourceStats> Read(const logql::Selection& selection,
                                   const std::function<bool(const logql::Entry&)>& visit) override;
+  logql::EntryCounter* counter() override { return this; }
+  Result<logql::EntryCounts> Count(const logql::CountSelection& selection) override;
 
  private:
   store::Store& store_;

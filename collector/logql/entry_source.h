@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +41,8 @@ struct Selection {
   std::vector<LineFilter> filters;  // all must hold
   Order order = Order::kDescending;
   const std::atomic<bool>* cancelled = nullptr;
+  /// No more entries than this will be wanted, though more may be shown.
+  std::size_t limit = std::numeric_limits<std::size_t>::max();
 };
 
 /// Views are valid during the visit only.
@@ -58,6 +61,8 @@ struct SourceStats {
   std::vector<std::string> warnings;
 };
 
+class EntryCounter;
+
 /// Where evaluation gets its entries: api/ connects it to the store, tests to a vector. Any thread.
 class EntrySource {
  public:
@@ -66,6 +71,9 @@ class EntrySource {
   /// false. Errors: kCancelled, kInvalidArgument, kIo.
   virtual Result<SourceStats> Read(const Selection& selection,
                                    const std::function<bool(const Entry&)>& visit) = 0;
+
+  /// For sources that can count entries faster than visit them; lives as long as the source.
+  virtual EntryCounter* counter() { return nullptr; }
 };
 
 }  // namespace dunlin::logql

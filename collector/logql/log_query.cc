@@ -61,6 +61,8 @@ Result<LogQueryResult> RunLogQuery(EntrySource& source, const LogQuery& query,
   if (!pipeline) return std::move(pipeline).error();
   Selection selection{params.start_ns,         params.end_ns, std::move(plan.matchers),
                       std::move(plan.filters), params.order,  params.cancelled};
+  // Each entry that the source shows is one of the result.
+  if (plan.stages.empty() && params.interval.count() == 0) selection.limit = params.limit;
   Collector collector(params);
   ProcessedEntry processed;
   auto stats = source.Read(selection, [&](const Entry& entry) {

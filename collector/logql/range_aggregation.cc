@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "collector/logql/counted_range.h"
+#include "collector/logql/entry_fault.h"
 #include "collector/logql/pipeline.h"
 #include "collector/logql/read_plan.h"
 #include "collector/logql/series_table.h"
@@ -13,7 +15,6 @@
 namespace dunlin::logql {
 namespace {
 
-bool CountsBytes(RangeOp op) { return op == RangeOp::kBytesOverTime || op == RangeOp::kBytesRate; }
 bool IsRate(RangeOp op) { return op == RangeOp::kRate || op == RangeOp::kBytesRate; }
 
 /// Per series and step: how many entries its window holds, and if asked, their bytes.
@@ -21,11 +22,10 @@ class Totals {
  public:
   Totals(const RangeAggregation& aggregation, const std::optional<Grouping>& grouping,
          const RangeAggregationInput& input)
-      : op_(aggregation.op),
-        range_(aggregation.log_range.range),
+      : aggregation_(aggregation),
         step_count_(input.grid.count),
         max_bytes_(input.max_bytes),
-        windows_(input.grid, range_, aggregation.log_range.offset),
+        windows_(input.grid, aggregation.log_range.range, aggregation.log_range.offset),
         table_(grouping) {}
 
   const Windows& windows() const { return windows_; }
@@ -39,7 +39,7 @@ class Totals {
     Sums& sums = series_[index];
     std::uint64_t before = sums.entries.bytes() + sums.bytes.bytes();
     sums.entries.Add(*span, 1, step_count_);
-    if (CountsBytes(op_)) {
+    if (CountsBytes(aggregation_.op)) {
       sums.bytes.Add(*span, static_cast<std::int64_t>(entry.line.size()), step_count_);
     }
     series_bytes_ += sums.entries.bytes() + sums.bytes.bytes() - before;
@@ -68,7 +68,7 @@ class Totals {
     sums.entries.ForEach([&](std::size_t step, std::int64_t entries) {
       if (entries > 0) points.push_back({step, static_cast<double>(entries)});
     });
-    if (CountsBytes(op_)) {
+    if (CountsBytes(aggregation_.op)) {
       // Both sums touch the same steps; an entry without bytes still makes a point.
       auto point = points.begin();
       sums.bytes.ForEach([&](std::size_t step, std::int64_t bytes) {
@@ -77,15 +77,11 @@ class Totals {
         ++point;
       });
     }
-    if (IsRate(op_)) {
-      double seconds = std::chrono::duration<double>(range_).count();
-      for (Point& point : points) point.value /= seconds;
-    }
+    for (Point& point : points) point.value = ValueOf(aggregation_, point.value);
     return points;
   }
 
-  RangeOp op_;
-  std::chrono::nanoseconds range_;
+  const RangeAggregation& aggregation_;
   std::size_t step_count_;
   std::uint64_t max_bytes_;
   Windows windows_;
@@ -94,11 +90,9 @@ class Totals {
   std::uint64_t series_bytes_ = 0;
 };
 
-/// An entry that a stage found fault with would make a number nobody can trust.
 std::optional<Error> CheckFault(const EntryLabels& labels) {
-  if (labels.Parsed().empty()) return std::nullopt;
-  std::string_view fault = labels.Get("__error__");
-  if (fault.empty() || labels.Get("__preserve_error__") == "true") return std::nullopt;
+  std::string_view fault = FaultOf(labels);
+  if (fault.empty()) return std::nullopt;
   return Error(ErrorCode::kInvalidArgument,
                Join("pipeline error: ", fault, " for series ", labels.Folded().ToString(),
                     ": add | __error__=\"\" to leave such entries out"));
@@ -106,10 +100,20 @@ std::optional<Error> CheckFault(const EntryLabels& labels) {
 
 }  // namespace
 
+bool CountsBytes(RangeOp op) { return op == RangeOp::kBytesOverTime || op == RangeOp::kBytesRate; }
+
+double ValueOf(const RangeAggregation& aggregation, double amount) {
+  if (!IsRate(aggregation.op)) return amount;
+  return amount / std::chrono::duration<double>(aggregation.log_range.range).count();
+}
+
 Result<RangeAggregationOutput> EvaluateRangeAggregation(const RangeAggregation& aggregation,
                                                         const std::optional<Grouping>& grouping,
                                                         const RangeAggregationInput& input) {
   ReadPlan plan = PlanRead(aggregation.log_range.query);
+  auto counted = EvaluateByCounting(aggregation, grouping, input, plan);
+  if (!counted) return std::move(counted).error();
+  if (*counted) return **std::move(counted);
   auto pipeline = Pipeline::Compile(plan.stages);
   if (!pipeline) return std::move(pipeline).error();
   Totals totals(aggregation, grouping, input);

@@ -25,8 +25,14 @@ struct RangeAggregationOutput {
   SourceStats stats;
 };
 
-/// Reads the log range once, in no particular order and without keeping entries. With a grouping,
-/// entries are counted per group, which is the sum over the group's series.
+/// Whether an aggregation is about bytes rather than entries.
+bool CountsBytes(RangeOp op);
+/// Its value for a window with so many entries or bytes.
+double ValueOf(const RangeAggregation& aggregation, double amount);
+
+/// Has the source count the entries of the log range, or reads it once, in no particular order and
+/// without keeping entries. With a grouping, entries are counted per group, which is the sum over
+/// the group's series.
 Result<RangeAggregationOutput> EvaluateRangeAggregation(const RangeAggregation& aggregation,
                                                         const std::optional<Grouping>& grouping,
                                                         const RangeAggregationInput& input);

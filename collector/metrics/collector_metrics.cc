@@ -278,6 +278,12 @@ void AddStoreMetrics(metrics::Registry& registry, store::Store& store) {
                 "Time spent making the write-ahead log durable.", s.wal_sync_seconds_total);
     out.Counter("dunlin_store_segments_written_total", "Segments written.",
                 AsDouble(s.segments_written_total));
+    out.Counter("dunlin_store_compactions_total", "Merges of segments into one.",
+                AsDouble(s.compactions_total));
+    out.Counter("dunlin_store_compaction_read_bytes_total", "Bytes of the segments merged.",
+                AsDouble(s.compaction_read_bytes_total));
+    out.Counter("dunlin_store_compaction_written_bytes_total", "Bytes of what merging made of them.",
+                AsDouble(s.compaction_written_bytes_total));
     for (std::size_t r = 0; r < store::kExpiryReasons; ++r) {
       std::string reason(ExpiryReasonName(static_cast<store::ExpiryReason>(r)));
       out.Counter("dunlin_store_segments_expired_total", "Segments deleted, by what asked for it.",

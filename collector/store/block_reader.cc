@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "protocol/base/give_back.h"
 #include "protocol/base/text.h"
+#include "protocol/base/varints.h"
 
 namespace dunlin::store {
 namespace {
@@ -15,8 +17,35 @@ const LabelSet& NoMetadata() {
 
 }  // namespace
 
+BlockValues::BlockValues(const SegmentReader& segment, const BlockInfo& block) : segment_(segment) {
+  std::uint64_t begin = 0;
+  for (const ColumnInfo& column : block.columns) {
+    if (column.kind != ColumnKind::kValues) continue;
+    parts_.push_back({begin, &column.frame, {}});
+    begin += column.frame.raw_bytes;
+  }
+}
+
+Result<std::string_view> BlockValues::Read(std::uint64_t offset, std::uint64_t size) {
+  auto part = std::upper_bound(parts_.begin(), parts_.end(), offset,
+                               [](std::uint64_t at, const Part& p) { return at < p.begin; });
+  if (part == parts_.begin()) return Error(ErrorCode::kCorruption, "values are missing");
+  --part;
+  const std::uint64_t at = offset - part->begin;
+  if (at > part->frame->raw_bytes || size > part->frame->raw_bytes - at) {
+    return Error(ErrorCode::kCorruption, "a column is not where it should be");
+  }
+  if (part->bytes.empty()) {
+    if (auto read = segment_.Read(*part->frame, part->bytes); !read) return read.error();
+    memory_bytes_ += part->bytes.size();
+  }
+  return std::string_view(part->bytes).substr(at, size);
+}
+
 BlockReader::BlockReader(std::shared_ptr<const SegmentReader> segment, std::size_t block)
-    : segment_(std::move(segment)), info_(segment_->blocks()[block]) {}
+    : segment_(std::move(segment)),
+      info_(segment_->blocks()[block]),
+      newline_inside_(info_.Find(ColumnKind::kLengths) != nullptr) {}
 
 Error BlockReader::Damaged(std::string_view what) const {
   return Error(ErrorCode::kCorruption,
@@ -33,18 +62,71 @@ Result<void> BlockReader::ReadRefs(ColumnKind kind, std::uint64_t limit,
                                    std::vector<std::uint32_t>& out) {
   std::string raw;
   if (auto read = ReadColumn(kind, raw); !read) return read;
-  ByteReader reader(raw);
   out.resize(info_.rows);
-  for (std::uint32_t& ref : out) {
-    std::uint64_t value = reader.ReadVarint().value_or(limit);
-    if (value >= limit) return Damaged("reference");
-    ref = static_cast<std::uint32_t>(value);
+  std::uint32_t* next = out.data();
+  std::uint64_t greatest = 0;
+  bool read = ForEachVarint(raw, out.size(), [&](std::uint64_t value) {
+    greatest = std::max(greatest, value);
+    *next++ = static_cast<std::uint32_t>(value);
+  });
+  if (!read || greatest >= limit) return Damaged("reference");
+  return {};
+}
+
+Result<std::optional<std::string>> BlockReader::ReadGrams() const {
+  if (info_.Find(ColumnKind::kGrams) == nullptr) return std::optional<std::string>();
+  std::optional<std::string> bytes(std::in_place);
+  if (auto read = ReadColumn(ColumnKind::kGrams, *bytes); !read) return std::move(read).error();
+  return bytes;
+}
+
+Result<void> BlockReader::LoadLines() {
+  if (lines_) return {};
+  auto templates = segment_->ReadTemplates();
+  if (!templates) return std::move(templates).error();
+  templates_ = std::move(*templates);
+  std::string numbers;
+  if (auto read = ReadColumn(ColumnKind::kTemplates, numbers); !read) return read;
+  if (auto read = ReadColumn(ColumnKind::kLayout, layout_); !read) return read;
+  if (auto read = ReadColumn(ColumnKind::kGroups, groups_); !read) return read;
+  ByteReader reader(numbers);
+  while (!reader.empty()) {
+    const std::uint64_t number = reader.ReadVarint().value_or(UINT64_MAX);
+    if (number >= templates_->size()) return Damaged("template");
+    template_numbers_.push_back(static_cast<std::uint32_t>(number));
   }
+  values_.emplace(*segment_, info_);
+  auto lines =
+      LinesReader::Open(layout_, template_numbers_, groups_, info_.rows, *templates_, *values_);
+  if (!lines) return std::move(lines).error().Wrap(Damaged("lines").message());
+  lines_ = std::move(*lines);
+  return {};
+}
+
+void BlockReader::ReleaseLines() {
+  lines_.reset();
+  values_.reset();
+  GiveBack(template_numbers_);
+  GiveBack(layout_);
+  GiveBack(groups_);
+}
+
+Result<void> BlockReader::LoadTextFromColumns() {
+  if (auto done = LoadLines(); !done) return done;
+  std::string text;
+  std::vector<std::uint32_t> ends;
+  auto done = lines_->AppendLines(info_.line_bytes + info_.rows, text, ends);
+  if (!done) return done.error().Wrap(Damaged("lines").message());
+  const auto newlines = std::count(text.begin(), text.end(), '\n');
+  newline_inside_ = static_cast<std::uint64_t>(newlines) != info_.rows;
+  text_ = std::move(text);
+  ends_ = std::move(ends);
   return {};
 }
 
 Result<void> BlockReader::LoadText() {
   if (!text_.empty()) return {};
+  if (info_.form() == BlockForm::kColumns) return LoadTextFromColumns();
   if (auto read = ReadColumn(ColumnKind::kText, text_); !read) return read;
   if (text_.empty() || text_.back() != '\n') return Damaged("text");
   return {};
@@ -87,14 +169,14 @@ Result<void> BlockReader::LoadTimes() {
   }
   std::string raw;
   if (auto read = ReadColumn(ColumnKind::kTimes, raw); !read) return read;
-  ByteReader reader(raw);
   std::vector<std::int64_t> times(info_.rows);
+  std::int64_t* next = times.data();
   std::int64_t time = info_.span.min_ns;
-  for (std::int64_t& out : times) {
-    time = TimeAfter(time, reader.ReadVarint().value_or(0));
-    out = time;
-  }
-  if (reader.failed()) return Damaged("times");
+  bool whole = ForEachVarint(raw, times.size(), [&](std::uint64_t distance) {
+    time = TimeAfter(time, distance);
+    *next++ = time;
+  });
+  if (!whole) return Damaged("times");
   times_ = std::move(times);
   return {};
 }
@@ -107,13 +189,17 @@ Result<void> BlockReader::LoadArrivals() {
   if (stored) {
     if (auto read = ReadColumn(ColumnKind::kArrivals, raw); !read) return read;
   }
-  ByteReader reader(raw);
   std::uint64_t next = info_.first_arrival;
-  for (std::uint64_t& arrival : arrivals) {
-    if (stored) next += static_cast<std::uint64_t>(UnZigZag(reader.ReadVarint().value_or(0)));
-    arrival = next++;
+  if (stored) {
+    std::uint64_t* out = arrivals.data();
+    bool whole = ForEachVarint(raw, arrivals.size(), [&](std::uint64_t value) {
+      next += static_cast<std::uint64_t>(UnZigZag(value));
+      *out++ = next++;
+    });
+    if (!whole) return Damaged("arrivals");
+  } else {
+    for (std::uint64_t& arrival : arrivals) arrival = next++;
   }
-  if (reader.failed()) return Damaged("arrivals");
   arrivals_ = std::move(arrivals);
   return {};
 }
@@ -135,35 +221,42 @@ Result<void> BlockReader::LoadStreams() {
   return {};
 }
 
+Result<void> BlockReader::LoadMetadataSets() {
+  if (!metadata_sets_.empty() || info_.Find(ColumnKind::kMetadata) == nullptr) return {};
+  std::string raw;
+  if (auto read = ReadColumn(ColumnKind::kMetadataSets, raw); !read) return read;
+  ByteReader reader(raw);
+  std::uint64_t count = reader.ReadVarint().value_or(0);
+  if (count == 0 || count > info_.rows) return Damaged("metadata");
+  std::vector<LabelSet> sets;
+  sets.reserve(count);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    auto labels = ReadLabelSet(reader);
+    if (!labels) return Damaged("metadata");
+    sets.push_back(std::move(*labels));
+  }
+  metadata_sets_ = std::move(sets);
+  return {};
+}
+
 Result<void> BlockReader::LoadMetadata() {
   if (!metadata_.empty()) return {};
   if (info_.Find(ColumnKind::kMetadata) == nullptr) {
     metadata_.assign(info_.rows, &NoMetadata());
     return {};
   }
-  std::string raw;
-  if (auto read = ReadColumn(ColumnKind::kMetadataSets, raw); !read) return read;
-  ByteReader reader(raw);
-  std::uint64_t count = reader.ReadVarint().value_or(0);
-  if (count > info_.rows) return Damaged("metadata");
-  metadata_sets_.clear();
-  metadata_sets_.reserve(count);
-  for (std::uint64_t i = 0; i < count; ++i) {
-    auto labels = ReadLabelSet(reader);
-    if (!labels) return Damaged("metadata");
-    metadata_sets_.push_back(std::move(*labels));
-  }
+  if (auto loaded = LoadMetadataSets(); !loaded) return loaded;
   std::vector<std::uint32_t> refs;
-  if (auto read = ReadRefs(ColumnKind::kMetadata, count, refs); !read) return read;
+  auto read = ReadRefs(ColumnKind::kMetadata, metadata_sets_.size(), refs);
+  if (!read) return read;
   metadata_.reserve(info_.rows);
   for (std::uint32_t ref : refs) metadata_.push_back(&metadata_sets_[ref]);
   return {};
 }
 
-Result<void> BlockReader::LoadAll() {
-  for (auto load :
-       {&BlockReader::LoadText, &BlockReader::LoadEnds, &BlockReader::LoadTimes,
-        &BlockReader::LoadArrivals, &BlockReader::LoadStreams, &BlockReader::LoadMetadata}) {
+Result<void> BlockReader::LoadRows() {
+  for (auto load : {&BlockReader::LoadTimes, &BlockReader::LoadArrivals, &BlockReader::LoadStreams,
+                    &BlockReader::LoadMetadata}) {
     if (auto done = (this->*load)(); !done) return done;
   }
   return {};
@@ -185,7 +278,11 @@ RowColumns BlockReader::columns() const {
 
 std::uint64_t BlockReader::memory_bytes() const {
   std::uint64_t per_row = sizeof(std::uint32_t) * 2 + sizeof(std::uint64_t) * 4;
-  return text_.size() + info_.rows * per_row + metadata_sets_.size() * 256;
+  std::uint64_t bytes = text_.size() + info_.rows * per_row + metadata_sets_.size() * 256;
+  if (lines_) {
+    bytes += lines_->memory_bytes() + values_->memory_bytes() + layout_.size() + groups_.size();
+  }
+  return bytes;
 }
 
 std::shared_ptr<const BlockReader> BlockCache::Get(const SegmentReader* segment,
@@ -202,6 +299,8 @@ void BlockCache::Put(const SegmentReader* segment, std::size_t block,
   std::uint64_t bytes = reader->memory_bytes();
   if (bytes > max_bytes_) return;
   std::lock_guard lock(mutex_);
+  // After Forget nobody would let go of it, and its file would stay.
+  if (segment->expired()) return;
   Key key{segment, block};
   if (index_.contains(key)) return;
   items_.emplace_front(key, std::move(reader));

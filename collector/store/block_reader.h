@@ -4,13 +4,33 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "collector/store/lines/lines_reader.h"
 #include "collector/store/segment_reader.h"
 
 namespace dunlin::store {
+
+/// The values of a block of columns, frame by frame as they are asked for.
+class BlockValues final : public ValueBytes {
+ public:
+  BlockValues(const SegmentReader& segment, const BlockInfo& block);
+  Result<std::string_view> Read(std::uint64_t offset, std::uint64_t size) override;
+  std::uint64_t memory_bytes() const { return memory_bytes_; }
+
+ private:
+  struct Part {
+    std::uint64_t begin;
+    const Frame* frame;
+    std::string bytes;  // empty until it is read
+  };
+  const SegmentReader& segment_;
+  std::vector<Part> parts_;
+  std::uint64_t memory_bytes_ = 0;
+};
 
 /// One block of a segment, decoded column by column as they are asked for. One thread until it is
 /// complete; then immutable.
@@ -26,15 +46,30 @@ class BlockReader {
   Result<void> LoadText();
   Result<void> LoadTimes();
   Result<void> LoadStreams();
-  Result<void> LoadAll();
+  /// The distinct sets of metadata, and then those of the rows.
+  Result<void> LoadMetadataSets();
+  Result<void> LoadMetadata();
+  /// Everything but lines.
+  Result<void> LoadRows();
+  /// The bytes of the filter of grams; nothing when the block has none. Errors: kCorruption, kIo.
+  Result<std::optional<std::string>> ReadGrams() const;
+  /// Of a block of columns: what lines() needs, which reads values as it goes.
+  Result<void> LoadLines();
+  LinesReader& lines() { return *lines_; }
+  /// Gives back what LoadLines and lines() have read since.
+  void ReleaseLines();
 
+  /// Of a block of columns it is made from them.
   const std::string& text() const { return text_; }
-  bool newline_inside() const { return info_.Find(ColumnKind::kLengths) != nullptr; }
+  bool newline_inside() const { return newline_inside_; }
   /// Needs LoadText; finds the ends on the first call. Errors: kCorruption.
   Result<void> LoadEnds();
   const std::vector<std::uint32_t>& ends() const { return ends_; }
   /// Index in info().streams per row; needs LoadStreams. Empty when there is one stream only.
   const std::vector<std::uint32_t>& stream_refs() const { return stream_refs_; }
+
+  /// Needs LoadMetadataSets; empty when no row has metadata.
+  const std::vector<LabelSet>& metadata_sets() const { return metadata_sets_; }
 
   /// What is loaded.
   RowColumns columns() const;
@@ -46,11 +81,19 @@ class BlockReader {
   /// One varint per row, each below `limit`.
   Result<void> ReadRefs(ColumnKind kind, std::uint64_t limit, std::vector<std::uint32_t>& out);
   Result<void> LoadArrivals();
-  Result<void> LoadMetadata();
+
+  Result<void> LoadTextFromColumns();
 
   std::shared_ptr<const SegmentReader> segment_;
   const BlockInfo& info_;
+  std::shared_ptr<const SegmentReader::Templates> templates_;  // shared with the segment
+  std::vector<std::uint32_t> template_numbers_;
+  std::string layout_;
+  std::string groups_;
+  std::optional<BlockValues> values_;
+  std::optional<LinesReader> lines_;
   std::string text_;
+  bool newline_inside_ = false;
   std::vector<std::uint32_t> ends_;
   std::vector<std::int64_t> times_;
   std::vector<std::uint64_t> arrivals_;
@@ -69,7 +112,7 @@ class BlockCache {
   std::shared_ptr<const BlockReader> Get(const SegmentReader* segment, std::size_t block);
   void Put(const SegmentReader* segment, std::size_t block,
            std::shared_ptr<const BlockReader> reader);
-  /// Lets go of a segment's blocks, and so of its file.
+  /// Lets go of a segment's blocks, and so of its file; it has expired, so that none come later.
   void Forget(const SegmentReader* segment);
 
  private:

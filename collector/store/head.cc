@@ -30,6 +30,10 @@ std::uint64_t MemoryOf(const LabelSet& labels) {
 
 }  // namespace
 
+ServiceKey ServiceOf(const LabelSet& labels) {
+  return {std::string(labels.Get("project")), std::string(labels.Get("service"))};
+}
+
 HeadChunk::HeadChunk(std::uint32_t max_rows, std::uint32_t max_text_bytes)
     : max_rows_(max_rows),
       max_text_bytes_(max_text_bytes),
@@ -86,8 +90,7 @@ Head::StreamInfo& Head::InfoOf(const LabelSet& labels) {
   StreamPtr stream = stream_table_.Intern(labels);
   StreamInfo& info = streams_[stream.get()];
   if (!info.stream) {
-    ServiceKey key{std::string(labels.Get("project")), std::string(labels.Get("service"))};
-    info.group = &groups_[std::move(key)];
+    info.group = &groups_[ServiceOf(labels)];
     stream_list_.push_back(stream);
     info.stream = std::move(stream);
     memory_bytes_ += MemoryOf(labels);

@@ -29,6 +29,9 @@ struct ServiceKey {
   friend auto operator<=>(const ServiceKey&, const ServiceKey&) = default;
 };
 
+/// The service that a stream belongs to.
+ServiceKey ServiceOf(const LabelSet& labels);
+
 struct TimeSpan {
   std::int64_t min_ns = std::numeric_limits<std::int64_t>::max();
   std::int64_t max_ns = std::numeric_limits<std::int64_t>::min();

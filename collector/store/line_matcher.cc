@@ -214,10 +214,10 @@ Result<std::shared_ptr<const LineMatcher>> LineMatcher::Create(
     const std::vector<LineFilter>& filters) {
   std::shared_ptr<LineMatcher> matcher(new LineMatcher());
   for (const LineFilter& filter : filters) {
+    const std::size_t before = matcher->conditions_.size();
     switch (filter.kind) {
       case LineFilter::Kind::kContains:
         if (filter.pattern.empty() && !filter.negated) break;  // every line contains nothing
-        if (!filter.negated) matcher->required_literals_.push_back(filter.pattern);
         matcher->conditions_.push_back(std::make_unique<Literal>(filter.pattern, filter.negated));
         break;
       case LineFilter::Kind::kRegex: {
@@ -231,6 +231,14 @@ Result<std::shared_ptr<const LineMatcher>> LineMatcher::Create(
         break;
       }
     }
+    if (matcher->conditions_.size() == before) continue;
+    matcher->literals_.push_back(LiteralsOf(filter));
+    if (filter.negated) continue;
+    for (const auto& alternative : matcher->literals_.back().alternatives) {
+      for (const auto& literal : alternative) {
+        matcher->knows_grams_ = matcher->knows_grams_ || !literal.grams.empty();
+      }
+    }
   }
   for (const auto& condition : matcher->conditions_) {
     const Condition* best = matcher->driver_;
@@ -239,6 +247,8 @@ Result<std::shared_ptr<const LineMatcher>> LineMatcher::Create(
   }
   return std::shared_ptr<const LineMatcher>(std::move(matcher));
 }
+
+bool LineMatcher::negated(std::size_t filter) const { return conditions_[filter]->negated(); }
 
 bool LineMatcher::MatchesExcept(const Condition* done, std::string_view line) const {
   return std::all_of(conditions_.begin(), conditions_.end(), [&](const auto& condition) {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "collector/store/filter_literals.h"
 #include "collector/store/row_columns.h"
 #include "collector/store/store.h"
 #include "protocol/base/result.h"
@@ -35,8 +36,12 @@ class LineMatcher {
   /// The same for rows whose ends are known.
   void Select(const RowColumns& columns, std::vector<std::uint32_t>& rows) const;
 
-  /// Literals that every matching line contains.
-  const std::vector<std::string>& required_literals() const { return required_literals_; }
+  /// The filters, all of which must hold: what each says about literals, and whether it is negated.
+  std::size_t filters() const { return literals_.size(); }
+  const FilterLiterals& literals(std::size_t filter) const { return literals_[filter]; }
+  bool negated(std::size_t filter) const;
+  /// Some filter, not negated, has a literal that filters of grams can tell of.
+  bool knows_grams() const { return knows_grams_; }
 
  private:
   class Condition;
@@ -50,8 +55,9 @@ class LineMatcher {
   void SelectIn(Lines& lines, std::vector<std::uint32_t>& rows) const;
 
   std::vector<std::unique_ptr<Condition>> conditions_;
-  const Condition* driver_ = nullptr;  // the one that runs over whole blocks
-  std::vector<std::string> required_literals_;
+  const Condition* driver_ = nullptr;     // the one that runs over whole blocks
+  std::vector<FilterLiterals> literals_;  // of each condition
+  bool knows_grams_ = false;
 };
 
 }  // namespace dunlin::store

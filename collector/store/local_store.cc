@@ -5,6 +5,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "collector/store/count.h"
 #include "collector/store/scan.h"
 #include "protocol/base/text.h"
 
@@ -45,9 +46,11 @@ Result<std::unique_ptr<LocalStore>> LocalStore::Open(
   if (auto recovered = store->Recover(*decoder); !recovered) return attempt(recovered.error());
   store->writer_ = std::thread([s = store.get()] { s->RunWriter(); });
   store->segment_thread_ = std::thread([s = store.get()] { s->RunSegments(); });
+  store->merge_thread_ = std::thread([s = store.get()] { s->RunMerges(); });
   // For top and for benchmarks, which tell receiving from indexing by these names.
   ::pthread_setname_np(store->writer_.native_handle(), "store-writer");
   ::pthread_setname_np(store->segment_thread_.native_handle(), "store-segments");
+  ::pthread_setname_np(store->merge_thread_.native_handle(), "store-merges");
   return store;
 }
 
@@ -59,12 +62,15 @@ LocalStore::~LocalStore() {
   view_changed_.notify_all();
   queue_.Stop();
   if (writer_.joinable()) writer_.join();
+  if (merge_thread_.joinable()) merge_thread_.join();
   {
     std::lock_guard lock(view_mutex_);
     writer_stopped_ = true;
   }
   view_changed_.notify_all();
   if (segment_thread_.joinable()) segment_thread_.join();
+  // What was merged last; when that fails, the next start finds either it or what it was made of.
+  PublishMerged();
 }
 
 std::string LocalStore::PathOf(const SegmentFacts& facts) const {
@@ -141,6 +147,10 @@ Result<ScanStats> LocalStore::Scan(const ScanRequest& request, const Visit& visi
   return RunScan(CurrentView(), request, visit, pool_, cache_);
 }
 
+Result<CountResult> LocalStore::Count(const CountRequest& request) {
+  return RunCount(CurrentView(), request, pool_);
+}
+
 StoreStats LocalStore::Stats() {
   StoreStats stats;
   View view = CurrentView();
@@ -180,6 +190,9 @@ StoreStats LocalStore::Stats() {
   stats.wal_syncs_total = wal.syncs_total;
   stats.wal_sync_seconds_total = wal.sync_seconds_total;
   stats.segments_written_total = segments_written_total_;
+  stats.compactions_total = compactions_total_;
+  stats.compaction_read_bytes_total = compaction_read_bytes_total_;
+  stats.compaction_written_bytes_total = compaction_written_bytes_total_;
   for (std::size_t reason = 0; reason < kExpiryReasons; ++reason) {
     stats.segments_expired_total[reason] = segments_expired_total_[reason];
   }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "collector/store/recovery.h"
 #include "collector/store/retention.h"
 #include "collector/store/scan_pool.h"
+#include "collector/store/segment_merge.h"
 #include "collector/store/store.h"
 #include "collector/store/view.h"
 #include "collector/store/wal_outage.h"
@@ -32,6 +34,9 @@ namespace dunlin::store {
 /// puts rows into the active head; a full head is frozen and handed to the segment thread, which
 /// writes and publishes it. One frozen head at a time: while it is being written and both together
 /// take one and a half times head_bytes, the writer waits, the queue fills and Append refuses.
+///
+/// The merge thread makes one segment of several; the segment thread publishes it, like all others,
+/// because it is not held up by the low priority of merging.
 ///
 /// Locks, in the order in which they nest: publish_mutex_, view_mutex_; dedup_mutex_ and those of
 /// the members are never held with another.
@@ -48,7 +53,9 @@ class LocalStore final : public Store {
   std::uint64_t NextSequence(const RandomId& agent, const RandomId& boot) override;
   std::vector<LabelSet> Streams(std::int64_t start_ns, std::int64_t end_ns) override;
   Result<ScanStats> Scan(const ScanRequest& request, const Visit& visit) override;
+  Result<CountResult> Count(const CountRequest& request) override;
   Result<void> Flush() override;
+  Result<void> Compact() override;
   Result<void> ApplyRetention() override;
   std::optional<Error> Refusal() override;
   StoreStats Stats() override;
@@ -61,7 +68,13 @@ class LocalStore final : public Store {
     /// Segments already written for it: a repeated attempt publishes these.
     std::optional<std::vector<SegmentFacts>> written;
   };
-  using Segments = std::vector<std::shared_ptr<const SegmentReader>>;
+  using Segments = std::vector<SegmentPtr>;
+  /// A merged segment on its way into the manifest, in the place of its sources.
+  struct Merged {
+    SegmentPtr segment;
+    Segments sources;
+    bool failed = false;  // the latest attempt
+  };
 
   LocalStore(FileSystem& fs, const Clock& clock, StoreOptions options);
 
@@ -94,6 +107,16 @@ class LocalStore final : public Store {
   void RunPeriodically();
   Result<void> PublishFrozen();
   RetentionRules RetentionRulesNow() const;
+  void PublishMerged();
+
+  // Merge thread.
+  void RunMerges();
+  /// False when there was nothing to merge.
+  Result<bool> MergeNext(bool full);
+  Segments SelectSources(bool full);
+  std::optional<Error> MergeInterruption(const Segments& sources) const;
+  Result<void> CheckRoomFor(std::uint64_t bytes);
+  void NoteCompactionFailure(const Error& error);
 
   // Any thread.
   void NoteDiskFull();
@@ -112,6 +135,8 @@ class LocalStore final : public Store {
 
   std::unique_ptr<WalWriter> wal_;           // begun when recovery is over
   std::optional<SteadyTime> retention_run_;  // segment thread
+
+  std::set<RandomId> unmergeable_;  // merge thread: segments that it could not read
 
   std::mutex dedup_mutex_;
   DedupState dedup_;
@@ -138,14 +163,23 @@ class LocalStore final : public Store {
   /// Why entries that memory has no room for are refused, while they are.
   std::optional<Error> memory_refusal_;
   bool writer_stopped_ = false;
+  std::optional<Merged> merged_;
+  std::uint64_t compactions_wanted_ = 0;  // counts calls of Compact
+  std::uint64_t compactions_done_ = 0;
+  std::uint64_t compaction_failures_ = 0;
+  std::optional<Error> compaction_error_;  // of the latest
 
   std::atomic<std::uint64_t> duplicates_total_{0};
   std::atomic<std::uint64_t> segments_written_total_{0};
+  std::atomic<std::uint64_t> compactions_total_{0};
+  std::atomic<std::uint64_t> compaction_read_bytes_total_{0};
+  std::atomic<std::uint64_t> compaction_written_bytes_total_{0};
   std::array<std::atomic<std::uint64_t>, kExpiryReasons> segments_expired_total_{};
 
   ScanPool pool_;
   std::thread writer_;
   std::thread segment_thread_;
+  std::thread merge_thread_;
 };
 
 }  // namespace dunlin::store

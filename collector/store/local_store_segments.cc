@@ -20,7 +20,9 @@ constexpr std::chrono::seconds kRetentionIntervalWhenFull{5};
 void LocalStore::RunSegments() {
   std::unique_lock lock(view_mutex_);
   for (;;) {
-    view_changed_.wait_for(lock, kTick, [&] { return frozen_ != nullptr || writer_stopped_; });
+    view_changed_.wait_for(lock, kTick, [&] {
+      return frozen_ != nullptr || writer_stopped_ || (merged_ && !merged_->failed);
+    });
     bool writer_stopped = writer_stopped_;
     bool published = true;
     if (frozen_) {
@@ -36,6 +38,7 @@ void LocalStore::RunSegments() {
     }
     if (writer_stopped) continue;
     lock.unlock();
+    PublishMerged();
     RunPeriodically();
     lock.lock();
     if (published) continue;
@@ -164,8 +167,8 @@ Result<void> LocalStore::ApplyRetention() {
   }
   for (const Expired& item : expired) {
     ++segments_expired_total_[static_cast<std::size_t>(item.reason)];
-    cache_.Forget(item.segment.get());
     item.segment->DeleteWhenUnused();
+    cache_.Forget(item.segment.get());
   }
   return {};
 }

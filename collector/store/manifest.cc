@@ -14,7 +14,9 @@ namespace dunlin::store {
 namespace {
 
 constexpr std::string_view kMagic = "DUNLNMAN";
-constexpr std::uint32_t kVersion = 1;
+/// Version 2 came with segments of version 2; nothing else of it is new.
+constexpr std::uint32_t kVersion = 2;
+constexpr std::uint32_t kOldestVersion = 1;
 constexpr std::size_t kHeaderBytes = 32;
 constexpr std::size_t kRecordHeaderBytes = 16;
 constexpr std::size_t kAlignment = 8;
@@ -145,7 +147,8 @@ Result<bool> Manifest::Read(const std::string& name) {
           LoadFixed<std::uint64_t>(bytes.data() + kHeaderBytes - 8)) {
     return Error(ErrorCode::kCorruption, Join("damaged header of ", name));
   }
-  if (LoadFixed<std::uint32_t>(bytes.data() + 8) != kVersion ||
+  const auto version = LoadFixed<std::uint32_t>(bytes.data() + 8);
+  if (version < kOldestVersion || version > kVersion ||
       LoadFixed<std::uint32_t>(bytes.data() + 16) != 0) {
     return Error(ErrorCode::kUnsupported, Join(name, " was written by a newer program"));
   }
@@ -220,12 +223,13 @@ Result<Manifest::Opened> Manifest::Open(FileSystem& fs, const std::string& folde
   std::uint64_t read_number = manifest.number_;
   if (!numbers.empty()) manifest.number_ = std::max(manifest.number_, numbers.front());
   manifest.state_.dedup.Expire(now_ns);
+  if (opened.damaged) return opened;
   if (auto rewritten = manifest.Rewrite(); !rewritten) {
     if (!found) return std::move(rewritten).error().Wrap("cannot begin a manifest");
     // Likely a full disk, which does not stop reads: go on with the old file.
     log::Warn("cannot rewrite the manifest", {{"error", rewritten.error().message()}});
     auto file = fs.Open(manifest.PathOf(read_number), FileSystem::Mode::kWrite);
-    if (file && !opened.damaged) manifest.file_ = std::move(*file);
+    if (file) manifest.file_ = std::move(*file);
     if (manifest.file_) manifest.number_ = read_number;
     manifest.rewrite_at_ = 0;
   }
@@ -284,6 +288,16 @@ Result<void> Manifest::Append(const ManifestEdit& edit, std::int64_t now_ns) {
   auto done = Rewrite();
   if (!done) {
     state_ = std::move(before);
+    return std::move(done).error().Wrap("cannot write the manifest");
+  }
+  return {};
+}
+
+Result<void> Manifest::Adopt(const ManifestEdit& edit, std::int64_t now_ns) {
+  Apply(edit);
+  if (auto applied = state_.dedup.Apply(edit.dedup_changes); !applied) return applied;
+  state_.dedup.Expire(now_ns);
+  if (auto done = Rewrite(); !done) {
     return std::move(done).error().Wrap("cannot write the manifest");
   }
   return {};

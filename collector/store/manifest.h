@@ -55,6 +55,11 @@ class Manifest {
   /// find the edit made, so the caller repeats the same edit until it succeeds.
   Result<void> Append(const ManifestEdit& edit, std::int64_t now_ns);
 
+  /// For what a start found on the disk, which is so whether it can be written down or not: applies
+  /// the edit and begins a new file with the whole state. After an error that file is begun by the
+  /// next Append.
+  Result<void> Adopt(const ManifestEdit& edit, std::int64_t now_ns);
+
  private:
   Manifest(FileSystem& fs, std::string folder) : fs_(fs), folder_(std::move(folder)) {}
   Result<void> Rewrite();
@@ -73,7 +78,8 @@ class Manifest {
 
 struct Manifest::Opened {
   std::unique_ptr<Manifest> manifest;
-  /// Records or CURRENT were damaged: segments that are not listed may have been.
+  /// Records or CURRENT were damaged: segments that are not listed may have been. Nothing is
+  /// written until Adopt, so that until then every start finds the damage.
   bool damaged = false;
 };
 

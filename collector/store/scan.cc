@@ -7,6 +7,7 @@
 #include <optional>
 #include <queue>
 #include <set>
+#include <span>
 
 #include "collector/store/scan_unit.h"
 #include "protocol/base/text.h"
@@ -88,6 +89,46 @@ class Evaluations {
   std::shared_ptr<State> state_;  // shared with tasks that start after the scan has ended
 };
 
+/// The lines of a unit's rows, in the order in which they are visited. Lines that are kept as
+/// columns are made some at a time, and more at a time the longer a scan goes on.
+class UnitLines {
+ public:
+  /// The line of the row `index` of unit.rows, valid until the next call. Errors: kCorruption.
+  Result<std::string_view> Line(const UnitRows& unit, std::size_t index, bool descending) {
+    if (!unit.in_columns) return unit.columns.Line(unit.rows[index]);
+    if (index < begin_ || index >= end_) {
+      if (auto made = Make(unit, index, descending); !made) return std::move(made).error();
+    }
+    const std::size_t nth = index - begin_;
+    const std::uint32_t start = nth == 0 ? 0 : ends_[nth - 1] + 1;
+    return std::string_view(text_).substr(start, ends_[nth] - start);
+  }
+
+ private:
+  Result<void> Make(const UnitRows& unit, std::size_t index, bool descending) {
+    begin_ = descending ? index + 1 - std::min(count_, index + 1) : index;
+    end_ = descending ? index + 1 : std::min(unit.rows.size(), index + count_);
+    count_ = std::min(count_ * 2, kMostLines);
+    text_.clear();
+    ends_.clear();
+    BlockReader& block = *unit.in_columns;
+    if (auto done = block.LoadLines(); !done) return done;
+    const auto rows = std::span(unit.rows).subspan(begin_, end_ - begin_);
+    auto done = block.lines().AppendRows(rows, text_, ends_);
+    // Many blocks may be visited at once: what is read of columns goes, to be read again.
+    block.ReleaseLines();
+    return done;
+  }
+
+  static constexpr std::size_t kMostLines = 16384;
+
+  std::size_t count_ = 1024;  // to make next
+  std::size_t begin_ = 0;     // of those made
+  std::size_t end_ = 0;
+  std::string text_;
+  std::vector<std::uint32_t> ends_;
+};
+
 class Scan {
  public:
   Scan(const View& view, const ScanRequest& request, const Store::Visit& visit, ScanPool& pool,
@@ -118,15 +159,26 @@ class Scan {
     return request_.cancelled != nullptr && request_.cancelled->load(std::memory_order_relaxed);
   }
 
-  /// Visits one row; false when the scan is over.
-  bool Visit(const RowColumns& columns, std::uint32_t row) {
+  enum class Next { kRow, kUnit, kEnd };
+
+  /// Visits the row `index` of a unit's.
+  Next Visit(const UnitRows& unit, UnitLines& lines, std::size_t index) {
+    auto line = lines.Line(unit, index, descending());
+    if (!line) {
+      // What cannot be read of a block is left out, and the answer says so.
+      warnings_.insert(line.error().message());
+      return Next::kUnit;
+    }
+    const RowColumns& columns = unit.columns;
+    const std::uint32_t row = unit.rows[index];
     ++stats_.rows_matched;
     if (stats_.rows_matched % kRowsPerCancelCheck == 0 && Cancelled()) {
       cancelled_ = true;
-      return false;
+      return Next::kEnd;
     }
-    return visit_(
-        {columns.times[row], *columns.streams[row], *columns.metadata[row], columns.Line(row)});
+    const bool more =
+        visit_({columns.times[row], *columns.streams[row], *columns.metadata[row], *line});
+    return more ? Next::kRow : Next::kEnd;
   }
 
   void Count(const UnitRows& rows) {
@@ -165,8 +217,12 @@ class Scan {
   }
 
   bool VisitAll(const UnitRows& rows) {
-    return std::all_of(rows.rows.begin(), rows.rows.end(),
-                       [&](std::uint32_t row) { return Visit(rows.columns, row); });
+    UnitLines lines;
+    for (std::size_t index = 0; index < rows.rows.size(); ++index) {
+      const Next next = Visit(rows, lines, index);
+      if (next != Next::kRow) return next == Next::kUnit;
+    }
+    return true;
   }
 
   bool descending() const { return request_.order == Order::kDescending; }
@@ -179,20 +235,22 @@ class Scan {
   /// A unit whose rows are being merged.
   struct Cursor {
     UnitRows rows;
-    std::size_t next = 0;  // in rows.rows, from the back when descending
+    UnitLines lines;
+    std::size_t next = 0;   // in rows.rows, from the back when descending
+    std::size_t index = 0;  // in rows.rows, of the row that it is at
     std::int64_t time_ns = 0;
     std::uint64_t arrival = 0;
-    std::uint32_t row = 0;
   };
 
   /// Sets the cursor to its next row; false when there is none.
   bool Advance(Cursor& cursor) const {
     const auto& rows = cursor.rows.rows;
     if (cursor.next == rows.size()) return false;
-    cursor.row = descending() ? rows[rows.size() - 1 - cursor.next] : rows[cursor.next];
+    cursor.index = descending() ? rows.size() - 1 - cursor.next : cursor.next;
     ++cursor.next;
-    cursor.time_ns = cursor.rows.columns.times[cursor.row];
-    cursor.arrival = cursor.rows.columns.arrivals[cursor.row];
+    const std::uint32_t row = rows[cursor.index];
+    cursor.time_ns = cursor.rows.columns.times[row];
+    cursor.arrival = cursor.rows.columns.arrivals[row];
     return true;
   }
 
@@ -250,8 +308,9 @@ class Scan {
       if (heap.empty()) return {};
       std::pop_heap(heap.begin(), heap.end(), after);
       Cursor& cursor = *heap.back();
-      if (!Visit(cursor.rows.columns, cursor.row)) return Outcome();
-      if (Advance(cursor)) {
+      const Next next = Visit(cursor.rows, cursor.lines, cursor.index);
+      if (next == Next::kEnd) return Outcome();
+      if (next == Next::kRow && Advance(cursor)) {
         std::push_heap(heap.begin(), heap.end(), after);
       } else {
         memory -= cursor.rows.memory_bytes;

@@ -22,8 +22,12 @@ class ScanPool {
 
   std::size_t threads() const { return threads_.size(); }
   void Run(std::function<void()> task);
+  /// Calls work(0) to work(count - 1), in no order, on the pool's threads and on the caller's, and
+  /// returns when all have ended.
+  void RunAll(std::size_t count, const std::function<void(std::size_t)>& work);
 
  private:
+  class Shared;
   void Work();
 
   std::mutex mutex_;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "collector/store/block_match.h"
+
 namespace dunlin::store {
 namespace {
 
@@ -83,12 +85,17 @@ struct CopiedRows {
   std::unordered_map<const LabelSet*, LabelSet> metadata_sets;
 };
 
-void CopyOut(UnitRows& out) {
-  auto copied = std::make_shared<CopiedRows>();
+void CopyLines(const UnitRows& rows, CopiedRows& copied) {
+  for (std::uint32_t row : rows.rows) {
+    copied.text += rows.columns.Line(row);
+    copied.ends.push_back(static_cast<std::uint32_t>(copied.text.size()));
+    copied.text.push_back('\n');
+  }
+}
+
+/// Copies what belongs to the lines that `copied` has already.
+void CopyOut(std::shared_ptr<CopiedRows> copied, UnitRows& out) {
   for (std::uint32_t row : out.rows) {
-    copied->text += out.columns.Line(row);
-    copied->ends.push_back(static_cast<std::uint32_t>(copied->text.size()));
-    copied->text.push_back('\n');
     copied->times.push_back(out.columns.times[row]);
     copied->arrivals.push_back(out.columns.arrivals[row]);
     copied->streams.push_back(out.columns.streams[row]);
@@ -121,11 +128,12 @@ class BlockSearch {
       CountAllowed(*cached);
       SetRange(cached->columns().times);
       Count(out.stats);
-      Finish(*cached, out);
-      Take(std::move(cached), out);
+      SelectAllowed(*cached, out.rows);
+      Truncate(out.rows);
+      TakeText(std::move(cached), out);
       return {};
     }
-    auto block = std::make_shared<BlockReader>(unit_.segment, unit_.block);
+    auto block = std::make_unique<BlockReader>(unit_.segment, unit_.block);
     ++out.stats.blocks_read;
     CountAllowed(*block);
     if (!Inside(*plan_.request, info_.span)) {
@@ -134,29 +142,19 @@ class BlockSearch {
     SetRange(block->columns().times);
     if (first_ >= end_) return {};
     Count(out.stats);
-    bool few = std::min<std::uint64_t>(candidates_, end_ - first_) * kSelectiveOneIn < info_.rows;
-    if (!plan_.matcher->trivial() && !few) {
-      // Most blocks hold no match: find that out from the text alone.
-      if (auto done = block->LoadText(); !done) return done;
-      Result<void> ends_loaded;
-      std::function<const std::vector<std::uint32_t>&()> ends =
-          [&]() -> const std::vector<std::uint32_t>& {
-        ends_loaded = block->LoadEnds();
-        return block->ends();
-      };
-      plan_.matcher->Select(block->text(), block->newline_inside(), ends, out.rows);
-      if (!ends_loaded) return ends_loaded;
-      std::erase_if(out.rows, [&](std::uint32_t row) { return row < first_ || row >= end_; });
-      if (out.rows.empty()) return {};
-      if (auto done = block->LoadAll(); !done) return done;
-      if (!all_allowed_) {
-        std::erase_if(out.rows, [&](std::uint32_t row) { return !Allows(*block, row); });
-      }
-    } else {
-      if (auto done = block->LoadAll(); !done) return done;
-      Finish(*block, out);
+    // Most blocks hold no match: find that out before anything else is read.
+    if (auto done = SelectLines(*block, out.rows); !done) return done;
+    if (out.rows.empty()) return {};
+    if (auto done = block->LoadRows(); !done) return done;
+    if (!all_allowed_) {
+      std::erase_if(out.rows, [&](std::uint32_t row) { return !Allows(*block, row); });
     }
-    Take(std::move(block), out);
+    Truncate(out.rows);
+    if (out.rows.empty()) return {};
+    if (in_columns()) return TakeColumns(std::move(block), out);
+    if (auto done = block->LoadText(); !done) return done;
+    if (auto done = block->LoadEnds(); !done) return done;
+    TakeText(std::move(block), out);
     return {};
   }
 
@@ -190,19 +188,85 @@ class BlockSearch {
     return all_allowed_ || allowed_[block.stream_refs()[row]];
   }
 
-  void Finish(const BlockReader& block, UnitRows& out) const {
-    SelectRows(
-        plan_, block.columns(), first_, end_, std::min<std::uint64_t>(candidates_, end_ - first_),
-        [&](std::uint32_t row) { return Allows(block, row); }, out.rows);
+  bool in_columns() const { return info_.form() == BlockForm::kColumns; }
+
+  /// The rows in range whose lines match, whatever their stream.
+  Result<void> SelectLines(BlockReader& block, std::vector<std::uint32_t>& rows) {
+    const LineMatcher& matcher = *plan_.matcher;
+    if (matcher.trivial()) {
+      rows.resize(end_ - first_);
+      std::iota(rows.begin(), rows.end(), first_);
+      return {};
+    }
+    const std::uint64_t candidates = std::min<std::uint64_t>(candidates_, end_ - first_);
+    if (!in_columns() && candidates * kSelectiveOneIn < info_.rows) {
+      if (auto done = block.LoadText(); !done) return done;
+      if (auto done = block.LoadEnds(); !done) return done;
+      if (auto done = block.LoadStreams(); !done) return done;
+      SelectAllowed(block, rows);
+      return {};
+    }
+    return SelectMatching(block, matcher, {first_, end_}, rows);
   }
 
-  void Take(std::shared_ptr<const BlockReader> block, UnitRows& out) const {
+  void SelectAllowed(const BlockReader& block, std::vector<std::uint32_t>& rows) const {
+    SelectRows(
+        plan_, block.columns(), first_, end_, std::min<std::uint64_t>(candidates_, end_ - first_),
+        [&](std::uint32_t row) { return Allows(block, row); }, rows);
+  }
+
+  bool few(const UnitRows& out) const { return out.rows.size() * kSparseOneIn < info_.rows; }
+
+  /// Of the rows of one block, none but the first `limit` in the order asked for is ever wanted.
+  void Truncate(std::vector<std::uint32_t>& rows) const {
+    const ScanRequest& request = *plan_.request;
+    if (rows.size() <= request.limit) return;
+    const auto drop = static_cast<std::ptrdiff_t>(rows.size() - request.limit);
+    if (request.order == Order::kDescending) {
+      rows.erase(rows.begin(), rows.begin() + drop);
+    } else {
+      rows.resize(request.limit);
+    }
+  }
+
+  void TakeText(std::shared_ptr<const BlockReader> block, UnitRows& out) const {
     if (out.rows.empty()) return;
     out.columns = block->columns();
     if (plan_.cache != nullptr) plan_.cache->Put(unit_.segment.get(), unit_.block, block);
-    if (out.rows.size() * kSparseOneIn < info_.rows) return CopyOut(out);
+    if (few(out)) {
+      auto copied = std::make_shared<CopiedRows>();
+      CopyLines(out, *copied);
+      CopyOut(std::move(copied), out);
+      return;
+    }
     out.memory_bytes = block->memory_bytes();
     out.owner = std::move(block);
+  }
+
+  /// Few lines are made at once; of many, those that are visited, when they are: most newest-first
+  /// scans end in their first blocks.
+  Result<void> TakeColumns(std::unique_ptr<BlockReader> block, UnitRows& out) const {
+    if (few(out)) {
+      if (auto done = block->LoadLines(); !done) return done;
+      auto copied = std::make_shared<CopiedRows>();
+      auto done = block->lines().AppendRows(out.rows, copied->text, copied->ends);
+      if (!done) return done;
+      out.columns = block->columns();
+      CopyOut(std::move(copied), out);
+      return {};
+    }
+    if (plan_.request->order == Order::kUnordered) {
+      if (auto done = block->LoadText(); !done) return done;
+    }
+    block->ReleaseLines();
+    out.columns = block->columns();
+    out.memory_bytes = block->memory_bytes();
+    if (out.columns.text.empty()) {
+      out.in_columns = std::move(block);
+    } else {
+      out.owner = std::move(block);
+    }
+    return {};
   }
 
   const ScanPlan& plan_;

@@ -26,8 +26,10 @@ struct ScanPlan {
 
 /// The rows of one unit that satisfy the whole request, in order of (time, arrival).
 struct UnitRows {
-  RowColumns columns;
+  RowColumns columns;  // without lines when `lines` is set
   std::vector<std::uint32_t> rows;
+  /// Makes lines, where they are columns and columns.text is empty. For one scan alone.
+  std::unique_ptr<BlockReader> in_columns;
   std::shared_ptr<const void> owner;  // shared with the block cache; none for rows of a head
   std::uint64_t memory_bytes = 0;     // that `owner` keeps
   ScanStats stats;                    // what finding them took; damage is a warning in it

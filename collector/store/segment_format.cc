@@ -1,5 +1,8 @@
 #include "collector/store/segment_format.h"
 
+#include <algorithm>
+#include <limits>
+
 #include "protocol/base/checksum.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/rfc3339.h"
@@ -63,7 +66,9 @@ std::uint64_t SeedOf(const RandomId& id) {
 }
 
 std::string DayName(std::int64_t day) {
-  // Days outside of what an int64 of nanoseconds spans do not occur.
+  // Of the first day that an int64 of nanoseconds reaches into it has no beginning: it shares the
+  // folder of the second. Other days outside of it do not occur.
+  day = std::max(day, std::numeric_limits<std::int64_t>::min() / kNsPerDay);
   return FormatRfc3339(LogTimeOf(day * kNsPerDay)).substr(0, 10);
 }
 
@@ -102,6 +107,23 @@ std::optional<SegmentFacts> ReadFacts(ByteReader& reader) {
   return facts;
 }
 
+void AppendProvenance(std::string& out, const Provenance& provenance) {
+  AppendVarint(out, provenance.level);
+  AppendVarint(out, provenance.sources.size());
+  for (const RandomId& id : provenance.sources) AppendFixed(out, id);
+}
+
+std::optional<Provenance> ReadProvenance(ByteReader& reader) {
+  Provenance provenance;
+  provenance.level = static_cast<std::uint32_t>(reader.ReadVarint().value_or(0));
+  std::uint64_t count = reader.ReadVarint().value_or(0);
+  for (std::uint64_t i = 0; i < count && !reader.failed(); ++i) {
+    provenance.sources.push_back(reader.ReadFixed<RandomId>().value_or(RandomId{}));
+  }
+  if (reader.failed()) return std::nullopt;
+  return provenance;
+}
+
 std::string EncodeSegmentHeader(const RandomId& id) {
   std::string out(kSegmentMagic);
   AppendFixed<std::uint32_t>(out, kSegmentVersion);
@@ -122,7 +144,7 @@ Result<RandomId> DecodeSegmentHeader(std::string_view bytes) {
   }
   auto version = LoadFixed<std::uint32_t>(bytes.data() + 8);
   auto incompatible = LoadFixed<std::uint32_t>(bytes.data() + 16);
-  if (version != kSegmentVersion || incompatible != 0) {
+  if (version < kOldestSegmentVersion || version > kSegmentVersion || incompatible != 0) {
     return Error(ErrorCode::kUnsupported, Join("segment of version ", version, " with features ",
                                                incompatible, ": written by a newer program"));
   }
@@ -216,7 +238,8 @@ std::optional<BlockInfo> ReadBlockInfo(ByteReader& reader) {
     if (!kind || !frame) return std::nullopt;
     block.columns.push_back({static_cast<ColumnKind>(*kind), *frame});
   }
-  if (reader.failed() || block.rows == 0 || block.rows > kMaxBlockRows || block.streams.empty()) {
+  if (reader.failed() || block.rows == 0 || block.rows > LimitsOf(BlockForm::kColumns).rows ||
+      block.streams.empty()) {
     return std::nullopt;
   }
   return block;

@@ -19,15 +19,28 @@ namespace dunlin::store {
 
 inline constexpr std::string_view kSegmentMagic = "DUNLNSEG";
 inline constexpr std::string_view kSegmentEndMagic = "DUNLNEND";
-inline constexpr std::uint32_t kSegmentVersion = 1;
+inline constexpr std::uint32_t kSegmentVersion = 2;
+inline constexpr std::uint32_t kOldestSegmentVersion = 1;
 inline constexpr std::size_t kSegmentHeaderBytes = 64;
 inline constexpr std::size_t kSegmentTailBytes = 32;
 inline constexpr std::string_view kSegmentSuffix = ".seg";
 
-/// A block ends at whichever comes first. Larger ones compress better (8 MiB is also the zstd
-/// window); smaller ones waste less when few rows are wanted. A longer line is a block of its own.
-inline constexpr std::uint64_t kMaxBlockTextBytes = 8_MiB;
-inline constexpr std::uint32_t kMaxBlockRows = 64 * 1024;
+/// How the lines of a block are kept.
+enum class BlockForm {
+  kText,     // as text: written fast, searched whole
+  kColumns,  // by template, values in columns: small, searched where a match can be
+};
+
+/// A block ends at whichever comes first. Larger ones compress better; smaller ones waste less when
+/// few rows are wanted. A longer line is a block of its own.
+struct BlockLimits {
+  std::uint64_t text_bytes;
+  std::uint32_t rows;
+};
+inline constexpr BlockLimits LimitsOf(BlockForm form) {
+  return form == BlockForm::kText ? BlockLimits{8_MiB, 64 * 1024}
+                                  : BlockLimits{32_MiB, 1024 * 1024};
+}
 /// No frame unfolds to more; a directory that says so is damaged.
 inline constexpr std::uint64_t kMaxFrameRawBytes = 1_GiB;
 
@@ -41,7 +54,12 @@ enum class ColumnKind : std::uint8_t {
   kMetadataSets = 5,  // varint count, then label sets
   kLengths = 6,       // varint per row: bytes of the line
   kText = 7,          // each line, then a newline
-  kTokens = 8,        // filter of tokens in the text
+  kGrams = 8,         // filter of grams of the lines (docs/segment-format.md, "Filters of grams")
+  // Lines as columns, in place of lengths and text (docs/line-columns.md).
+  kLayout = 9,      // groups, and what is known of their columns
+  kTemplates = 10,  // varint per group: its template in the segment's dictionary
+  kGroups = 11,     // the group of each row
+  kValues = 12,     // bytes of columns; several frames, which together are all of them in order
 };
 
 /// Nanoseconds from `earlier` to `later`, and back; unsigned, so that no pair of times overflows.
@@ -52,7 +70,13 @@ inline std::int64_t TimeAfter(std::int64_t earlier, std::uint64_t distance) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(earlier) + distance);
 }
 
-enum class SectionKind : std::uint32_t { kStreams = 1, kBlocks = 2 };
+enum class SectionKind : std::uint32_t {
+  kStreams = 1,
+  kBlocks = 2,
+  kTemplates = 3,
+  kCounters = 4,
+  kSources = 5,
+};
 
 enum class Encoding : std::uint8_t { kPlain = 0, kZstd = 1 };
 
@@ -87,6 +111,9 @@ struct BlockInfo {
   std::vector<ColumnInfo> columns;
 
   const Frame* Find(ColumnKind kind) const;
+  BlockForm form() const {
+    return Find(ColumnKind::kLayout) == nullptr ? BlockForm::kText : BlockForm::kColumns;
+  }
 };
 
 /// What the manifest and the footer both know of a segment.
@@ -107,11 +134,22 @@ struct SegmentFacts {
   std::string RelativePath() const;
 };
 
+/// How a segment came to be.
+struct Provenance {
+  std::uint32_t level = 0;  // 0: written from a head; merged: one more than what it was made of
+  /// The segments of level 0 whose entries a merged one holds, however often they were merged
+  /// since: what recovery needs to take in each entry once. None for level 0.
+  std::vector<RandomId> sources;
+};
+
 std::uint64_t SeedOf(const RandomId& id);
 std::string DayName(std::int64_t day);
 
 void AppendFacts(std::string& out, const SegmentFacts& facts);
 std::optional<SegmentFacts> ReadFacts(ByteReader& reader);
+
+void AppendProvenance(std::string& out, const Provenance& provenance);
+std::optional<Provenance> ReadProvenance(ByteReader& reader);
 
 std::string EncodeSegmentHeader(const RandomId& id);
 /// Errors: kCorruption, kUnsupported.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "collector/store/compression.h"
+#include "collector/store/lines/template_dictionary.h"
 #include "protocol/base/checksum.h"
 #include "protocol/base/log.h"
 #include "protocol/base/text.h"
@@ -68,10 +69,27 @@ Result<void> SegmentReader::Load(StreamTable& streams) {
 
   std::string section;
   for (const auto& [kind, frame] : footer->sections) {
+    if (kind == SectionKind::kTemplates) {
+      templates_frame_ = frame;
+      continue;
+    }
+    if (kind == SectionKind::kCounters) {
+      // Read when they are asked for: together they would take much memory.
+      counters_ = frame;
+      continue;
+    }
     if (auto read = Read(file, frame, section); !read) return read;
     ByteReader reader(section);
+    if (kind == SectionKind::kSources) {
+      auto provenance = ReadProvenance(reader);
+      if (!provenance) return Damaged("sources");
+      provenance_ = std::move(*provenance);
+      continue;
+    }
     std::uint64_t count = reader.ReadVarint().value_or(0);
     switch (kind) {
+      case SectionKind::kSources:
+        break;  // read above
       case SectionKind::kStreams:
         for (std::uint64_t i = 0; i < count; ++i) {
           auto labels = ReadLabelSet(reader);
@@ -86,6 +104,9 @@ Result<void> SegmentReader::Load(StreamTable& streams) {
           blocks_.push_back(std::move(*block));
         }
         break;
+      case SectionKind::kTemplates:
+      case SectionKind::kCounters:
+        break;
     }
   }
   for (const BlockInfo& block : blocks_) {
@@ -96,20 +117,44 @@ Result<void> SegmentReader::Load(StreamTable& streams) {
   return {};
 }
 
+Result<std::shared_ptr<const SegmentReader::Templates>> SegmentReader::ReadTemplates() const {
+  std::lock_guard lock(templates_mutex_);
+  if (templates_) return templates_;
+  if (!templates_frame_) return Damaged("no templates");
+  std::string section;
+  if (auto read = Read(*templates_frame_, section); !read) return std::move(read).error();
+  auto decoded = TemplateDictionary::Decode(section);
+  if (!decoded) return Damaged("templates");
+  templates_ = std::make_shared<const Templates>(std::move(*decoded));
+  return templates_;
+}
+
 Result<void> SegmentReader::Read(const Frame& frame, std::string& out) const {
   auto file = fs_.Open(path_, FileSystem::Mode::kRead);
   if (!file) return std::move(file).error();
   return Read(**file, frame, out);
 }
 
-Result<void> SegmentReader::Read(const File& file, const Frame& frame, std::string& out) const {
-  std::string stored(frame.stored_bytes, '\0');
-  auto got = file.ReadAt(frame.offset, stored.data(), stored.size());
+Result<void> SegmentReader::ReadStored(const Frame& frame, std::string& out) const {
+  auto file = fs_.Open(path_, FileSystem::Mode::kRead);
+  if (!file) return std::move(file).error();
+  return ReadStored(**file, frame, out);
+}
+
+Result<void> SegmentReader::ReadStored(const File& file, const Frame& frame,
+                                       std::string& out) const {
+  out.resize(frame.stored_bytes);
+  auto got = file.ReadAt(frame.offset, out.data(), out.size());
   if (!got) return std::move(got).error();
-  if (*got != stored.size() ||
-      Checksum(stored, SeedOf(facts_.id) + frame.offset) != frame.checksum) {
+  if (*got != out.size() || Checksum(out, SeedOf(facts_.id) + frame.offset) != frame.checksum) {
     return Damaged(Join("wrong checksum at byte ", frame.offset));
   }
+  return {};
+}
+
+Result<void> SegmentReader::Read(const File& file, const Frame& frame, std::string& out) const {
+  std::string stored;
+  if (auto read = ReadStored(file, frame, stored); !read) return read;
   switch (frame.encoding) {
     case Encoding::kPlain:
       out = std::move(stored);

@@ -4,15 +4,18 @@
 #include <cstring>
 #include <map>
 
+#include "collector/store/lines/lines_check.h"
 #include "protocol/base/checksum.h"
+#include "protocol/base/log.h"
 #include "protocol/base/text.h"
 
 namespace dunlin::store {
 namespace {
 
-// docs/segment-format.md, "Compression", has the measurements behind both.
-constexpr int kTextLevel = 6;
+// docs/segment-format.md, "Compression", has the measurements behind these.
+constexpr int kTextLevel = 1;
 constexpr int kColumnLevel = 3;
+constexpr int kValuesLevel = 1;
 
 /// A head rarely has entries of more than two days. Beyond this many the oldest share a file, so
 /// that wild timestamps cannot cost a file each.
@@ -47,7 +50,6 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::Create(FileSystem& fs,
 
 Result<Frame> SegmentWriter::WriteFrame(std::string_view raw, int level) {
   Frame frame;
-  frame.offset = end_;
   frame.raw_bytes = raw.size();
   stored_.clear();
   compressor_.Append(stored_, raw, level);
@@ -57,11 +59,17 @@ Result<Frame> SegmentWriter::WriteFrame(std::string_view raw, int level) {
   } else {
     stored = raw;
   }
+  if (auto written = WriteStored(frame, stored); !written) return written.error();
+  return frame;
+}
+
+Result<void> SegmentWriter::WriteStored(Frame& frame, std::string_view stored) {
+  frame.offset = end_;
   frame.stored_bytes = stored.size();
   frame.checksum = Checksum(stored, SeedOf(id_) + frame.offset);
-  if (auto written = file_->WriteAt(end_, stored); !written) return written.error();
+  if (auto written = file_->WriteAt(end_, stored); !written) return written;
   end_ += stored.size();
-  return frame;
+  return {};
 }
 
 Result<void> SegmentWriter::AddColumn(BlockInfo& block, ColumnKind kind, std::string_view raw,
@@ -155,8 +163,78 @@ Result<void> SegmentWriter::AddText(BlockInfo& block, std::span<const RowRef> ro
   return AddColumn(block, ColumnKind::kText, raw_, kTextLevel);
 }
 
-Result<void> SegmentWriter::AddBlock(std::span<const RowRef> rows) {
-  Check(!rows.empty() && rows.size() <= kMaxBlockRows, "a block has rows, within its limit");
+void SegmentWriter::AddCounters(std::span<const RowRef> rows) {
+  counters_.BeginBlock();
+  for (const RowRef& row : rows) {
+    const RowColumns& columns = *row.columns;
+    counters_.Add(columns.streams[row.row], columns.metadata[row.row], row.time_ns,
+                  columns.ends[row.row] - columns.LineStart(row.row));
+  }
+}
+
+bool SegmentWriter::EncodeLines(std::span<const RowRef> rows) {
+  std::vector<TextRange> lines;
+  lines.reserve(rows.size());
+  text_.clear();
+  for (const RowRef& row : rows) {
+    std::string_view line = row.columns->Line(row.row);
+    lines.push_back(
+        {static_cast<std::uint32_t>(text_.size()), static_cast<std::uint32_t>(line.size())});
+    text_.append(line.data(), line.size() + 1);
+  }
+  lines_writer_.Encode(text_, lines, encoded_);
+  return ComesBack(encoded_, templates_, static_cast<std::uint32_t>(rows.size()), text_);
+}
+
+Result<void> SegmentWriter::AddLines(BlockInfo& block) {
+  block.line_bytes = text_.size() - block.rows;
+  raw_.clear();
+  for (std::uint32_t number : encoded_.templates) AppendVarint(raw_, number);
+  if (auto done = AddColumn(block, ColumnKind::kTemplates, raw_, kColumnLevel); !done) return done;
+  for (auto [kind, bytes] : {std::pair(ColumnKind::kLayout, &encoded_.layout),
+                             std::pair(ColumnKind::kGroups, &encoded_.groups)}) {
+    if (auto done = AddColumn(block, kind, *bytes, kColumnLevel); !done) return done;
+  }
+  std::size_t begin = 0;
+  for (std::size_t end : encoded_.frame_ends) {
+    std::string_view values = std::string_view(encoded_.values).substr(begin, end - begin);
+    if (auto done = AddColumn(block, ColumnKind::kValues, values, kValuesLevel); !done) return done;
+    begin = end;
+  }
+  return AddGrams(block);
+}
+
+/// A filter of at most a fixed part of what the block takes without it.
+Result<void> SegmentWriter::AddGrams(BlockInfo& block) {
+  std::uint64_t stored = 0;
+  for (const ColumnInfo& column : block.columns) stored += column.frame.stored_bytes;
+  grams_.Clear();
+  grams_.Add(text_);
+  const std::string filter = grams_.Encode(std::max<std::uint64_t>(stored / kGramFilterPart, 2));
+  return AddColumn(block, ColumnKind::kGrams, filter, kValuesLevel);
+}
+
+void SegmentWriter::TakeCounters(std::span<const std::shared_ptr<const SegmentReader>> sources) {
+  std::vector<SegmentCounters> counters;
+  for (const auto& source : sources) {
+    if (!source->counters()) return;
+    std::string bytes;
+    if (!source->Read(*source->counters(), bytes)) return;
+    auto read = ReadCounters(bytes);
+    if (!read || read->streams.size() != source->streams().size()) return;
+    counters.push_back(std::move(*read));
+  }
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    for (std::size_t stream = 0; stream < counters[i].streams.size(); ++stream) {
+      counters_.Merge(sources[i]->streams()[stream].get(), counters[i],
+                      counters[i].streams[stream]);
+    }
+  }
+  counts_rows_ = false;
+}
+
+Result<void> SegmentWriter::AddBlock(std::span<const RowRef> rows, BlockForm form) {
+  Check(!rows.empty() && rows.size() <= LimitsOf(form).rows, "a block has rows, within its limit");
   BlockInfo block;
   block.rows = static_cast<std::uint32_t>(rows.size());
   block.span = {rows.front().time_ns, rows.back().time_ns};
@@ -166,12 +244,58 @@ Result<void> SegmentWriter::AddBlock(std::span<const RowRef> rows) {
   if (auto done = AddArrivals(block, rows); !done) return done;
   if (auto done = AddStreams(block, rows); !done) return done;
   if (auto done = AddMetadata(block, rows); !done) return done;
-  if (auto done = AddText(block, rows); !done) return done;
+  bool columns = form == BlockForm::kColumns && EncodeLines(rows);
+  if (form == BlockForm::kColumns && !columns) {
+    log::Fail("lines do not come back from columns, they are kept as text: please report this",
+              {{"rows", rows.size()}});
+  }
+  auto done = columns ? AddLines(block) : AddText(block, rows);
+  if (!done) return done;
+  if (counts_rows_) AddCounters(rows);
   blocks_.push_back(std::move(block));
   return {};
 }
 
-Result<SegmentFacts> SegmentWriter::Finish(SegmentFacts facts) {
+Result<void> SegmentWriter::CopyBlock(const SegmentReader& from, std::size_t index) {
+  BlockInfo block = from.blocks()[index];
+  for (BlockStream& stream : block.streams) {
+    stream.stream = StreamRef(from.streams()[stream.stream].get());
+  }
+  uncounted_ = uncounted_ || counts_rows_;
+  for (ColumnInfo& column : block.columns) {
+    if (column.kind == ColumnKind::kTemplates) {
+      if (auto done = CopyTemplates(from, column); !done) return done;
+      continue;
+    }
+    if (auto read = from.ReadStored(column.frame, stored_); !read) return read;
+    if (auto written = WriteStored(column.frame, stored_); !written) return written;
+  }
+  blocks_.push_back(std::move(block));
+  return {};
+}
+
+/// Numbers of templates are of the segment's own dictionary.
+Result<void> SegmentWriter::CopyTemplates(const SegmentReader& from, ColumnInfo& column) {
+  auto templates = from.ReadTemplates();
+  if (!templates) return std::move(templates).error();
+  std::string numbers;
+  if (auto read = from.Read(column.frame, numbers); !read) return read;
+  raw_.clear();
+  for (ByteReader reader(numbers); !reader.empty();) {
+    const std::uint64_t number = reader.ReadVarint().value_or(UINT64_MAX);
+    if (number >= (*templates)->size()) {
+      return Error(ErrorCode::kCorruption,
+                   Join("segment ", from.path(), " is damaged: template of a block"));
+    }
+    AppendVarint(raw_, templates_.Add((**templates)[number]));
+  }
+  auto frame = WriteFrame(raw_, kColumnLevel);
+  if (!frame) return std::move(frame).error();
+  column.frame = *frame;
+  return {};
+}
+
+Result<SegmentFacts> SegmentWriter::Finish(SegmentFacts facts, const Provenance& provenance) {
   SegmentFooter footer;
   raw_.clear();
   AppendVarint(raw_, streams_.size());
@@ -197,6 +321,25 @@ Result<SegmentFacts> SegmentWriter::Finish(SegmentFacts facts) {
   if (!frame) return std::move(frame).error();
   footer.sections.emplace_back(SectionKind::kBlocks, *frame);
 
+  if (templates_.size() > 0) {
+    frame = WriteFrame(templates_.Encode(), kColumnLevel);
+    if (!frame) return std::move(frame).error();
+    footer.sections.emplace_back(SectionKind::kTemplates, *frame);
+  }
+
+  if (std::string counters = counters_.Encode(streams_); !counters.empty() && !uncounted_) {
+    frame = WriteFrame(counters, kColumnLevel);
+    if (!frame) return std::move(frame).error();
+    footer.sections.emplace_back(SectionKind::kCounters, *frame);
+  }
+  if (provenance.level > 0) {
+    raw_.clear();
+    AppendProvenance(raw_, provenance);
+    frame = WriteFrame(raw_, kColumnLevel);
+    if (!frame) return std::move(frame).error();
+    footer.sections.emplace_back(SectionKind::kSources, *frame);
+  }
+
   // The file's size is part of the footer, and the footer of the file: repeat until both agree.
   facts.file_bytes = end_;
   std::string bytes;
@@ -215,16 +358,17 @@ namespace {
 
 /// Cuts one service's rows of one day, in order, into blocks.
 Result<void> AddBlocks(SegmentWriter& writer, std::span<const RowRef> rows) {
+  constexpr BlockLimits kLimits = LimitsOf(BlockForm::kText);
   while (!rows.empty()) {
     std::size_t count = 0;
     std::uint64_t bytes = 0;
-    while (count < rows.size() && count < kMaxBlockRows) {
+    while (count < rows.size() && count < kLimits.rows) {
       std::uint64_t more = rows[count].columns->Line(rows[count].row).size() + 1;
-      if (count > 0 && bytes + more > kMaxBlockTextBytes) break;
+      if (count > 0 && bytes + more > kLimits.text_bytes) break;
       bytes += more;
       ++count;
     }
-    if (auto done = writer.AddBlock(rows.first(count)); !done) return done;
+    if (auto done = writer.AddBlock(rows.first(count), BlockForm::kText); !done) return done;
     rows = rows.subspan(count);
   }
   return {};

@@ -8,7 +8,11 @@
 #include <vector>
 
 #include "collector/store/compression.h"
+#include "collector/store/counters.h"
+#include "collector/store/gram_filter.h"
+#include "collector/store/lines/lines_writer.h"
 #include "collector/store/segment_format.h"
+#include "collector/store/segment_reader.h"
 #include "protocol/base/file_system.h"
 
 namespace dunlin::store {
@@ -29,17 +33,28 @@ class SegmentWriter {
   static Result<std::unique_ptr<SegmentWriter>> Create(FileSystem& fs, const std::string& path,
                                                        Compressor& compressor);
 
-  /// Adds rows of one service in order of (time, arrival), as one block. At most kMaxBlockRows.
-  Result<void> AddBlock(std::span<const RowRef> rows);
+  /// Adds rows of one service in order of (time, arrival), as one block; no more of them than
+  /// LimitsOf(form) says. Lines that columns do not give back byte for byte are kept as text.
+  Result<void> AddBlock(std::span<const RowRef> rows, BlockForm form);
+
+  /// Takes what the segments whose rows will come counted of them, in place of counting anew; to be
+  /// called first. Where one has no counters that can be read, rows are counted as they come.
+  void TakeCounters(std::span<const std::shared_ptr<const SegmentReader>> sources);
+
+  /// Adds a block of another segment as it is stored there, undecoded. `from` outlives the writer.
+  /// Errors: kCorruption when it is damaged there.
+  Result<void> CopyBlock(const SegmentReader& from, std::size_t block);
 
   /// Writes sections and footer and makes the file durable. `facts` brings what the writer cannot
   /// know: day, LSNs, arrivals, creation time; the rest is filled in.
-  Result<SegmentFacts> Finish(SegmentFacts facts);
+  Result<SegmentFacts> Finish(SegmentFacts facts, const Provenance& provenance = {});
 
  private:
   SegmentWriter(std::unique_ptr<File> file, Compressor& compressor);
 
   Result<Frame> WriteFrame(std::string_view raw, int level);
+  /// Writes what a frame stores; its encoding and uncompressed size are the caller's.
+  Result<void> WriteStored(Frame& frame, std::string_view stored);
   Result<void> AddColumn(BlockInfo& block, ColumnKind kind, std::string_view raw, int level);
   std::uint32_t StreamRef(const LabelSet* stream);
 
@@ -48,6 +63,12 @@ class SegmentWriter {
   Result<void> AddStreams(BlockInfo& block, std::span<const RowRef> rows);
   Result<void> AddMetadata(BlockInfo& block, std::span<const RowRef> rows);
   Result<void> AddText(BlockInfo& block, std::span<const RowRef> rows);
+  /// Makes columns of the lines; false when they would not give the lines back.
+  bool EncodeLines(std::span<const RowRef> rows);
+  Result<void> AddLines(BlockInfo& block);
+  Result<void> AddGrams(BlockInfo& block);
+  Result<void> CopyTemplates(const SegmentReader& from, ColumnInfo& column);
+  void AddCounters(std::span<const RowRef> rows);
 
   std::unique_ptr<File> file_;
   Compressor& compressor_;
@@ -56,6 +77,14 @@ class SegmentWriter {
   std::vector<BlockInfo> blocks_;
   std::vector<const LabelSet*> streams_;
   std::unordered_map<const LabelSet*, std::uint32_t> stream_refs_;
+  CountersBuilder counters_;
+  bool counts_rows_ = true;  // in counters_, as blocks are added
+  bool uncounted_ = false;   // some rows are in no counter: there will be none
+  GramCollector grams_;
+  TemplateDictionary templates_;
+  LinesWriter lines_writer_{templates_};
+  EncodedLines encoded_;
+  std::string text_;    // of a block whose lines become columns
   std::string raw_;     // one column; kept for its memory
   std::string stored_;  // one frame; likewise
 };

@@ -1,16 +1,19 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "collector/store/compaction_policy.h"
 #include "collector/store/rows.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/file_system.h"
@@ -76,11 +79,13 @@ struct StoreOptions {
   std::uint64_t min_free_bytes = 256_MiB;  // below it appends answer kExhausted; reads go on
   /// Set aside in a file, for what has to be written when the disk is full all the same.
   std::uint64_t ballast_bytes = 32_MiB;
-  std::uint64_t head_bytes = 96_MiB;  // of rows in memory before segments are written
+  std::uint64_t head_bytes = 32_MiB;  // of rows in memory before segments are written
   std::chrono::nanoseconds head_age{std::chrono::minutes(30)};  // a quiet head is written then
   std::uint64_t wal_file_bytes = 64_MiB;
   std::uint64_t max_queued_bytes = 32_MiB;  // of batches waiting for the WAL
   std::size_t scan_threads = 0;             // zero: one per core
+  CompactionRules compaction;
+  bool compact_by_itself = true;  // false: only when Compact is called
 };
 
 enum class Order { kAscending, kDescending, kUnordered };
@@ -99,6 +104,8 @@ struct ScanRequest {
   std::function<bool(const LabelSet&)> stream_matches;  // called once per stream; any thread
   std::vector<LineFilter> line_filters;                 // all must hold
   Order order = Order::kDescending;
+  /// The visitor will want no more entries than this, though it may be shown more.
+  std::size_t limit = std::numeric_limits<std::size_t>::max();
   const std::atomic<bool>* cancelled = nullptr;
 };
 
@@ -118,6 +125,53 @@ struct ScanStats {
   std::uint64_t bytes_scanned = 0;  // of line text, uncompressed
   std::uint64_t rows_matched = 0;
   std::vector<std::string> warnings;  // damaged segments inside the range
+};
+
+/// Label names: those listed, or all but those.
+struct LabelNames {
+  enum class Kind { kListed, kAllBut };
+  Kind kind = Kind::kListed;
+  std::vector<std::string> names;
+
+  bool Has(std::string_view name) const {
+    bool listed = std::find(names.begin(), names.end(), name) != names.end();
+    return listed == (kind == Kind::kListed);
+  }
+  bool none() const { return kind == Kind::kListed && names.empty(); }
+};
+
+struct CountRequest {
+  /// Ascending, at least two. Rows are counted for each interval (edges[i], edges[i + 1]].
+  std::vector<std::int64_t> edges;
+  std::function<bool(const LabelSet&)> stream_matches;  // called once per stream; any thread
+  std::vector<LineFilter> line_filters;                 // all must hold
+  /// The labels of a row's metadata that `group_of` is shown. The fewer they are, the less is read.
+  LabelNames metadata;
+  /// The group in which a stream's rows with such metadata are counted, numbered from 0; nothing:
+  /// they are not counted. Called from any thread, but one call at a time, and about once for each
+  /// combination; also for a few of which no row is counted.
+  std::function<std::optional<std::size_t>(const LabelSet& stream, const LabelSet& metadata)>
+      group_of;
+  bool bytes = false;                        // of the lines, too
+  std::uint64_t max_memory_bytes = 256_MiB;  // of counts
+  const std::atomic<bool>* cancelled = nullptr;
+};
+
+struct RowCount {
+  std::uint64_t rows = 0;
+  std::uint64_t line_bytes = 0;  // zero unless asked for
+  friend bool operator==(const RowCount&, const RowCount&) = default;
+};
+
+/// The counts of one group: of the intervals `first`, `first` + 1, ...; all others have no rows.
+struct CountedGroup {
+  std::size_t first = 0;
+  std::vector<RowCount> intervals;
+};
+
+struct CountResult {
+  std::vector<CountedGroup> groups;  // by number; a group without rows may be missing at the end
+  ScanStats stats;                   // rows and bytes that were looked at one by one
 };
 
 /// Why a segment was deleted.
@@ -148,6 +202,9 @@ struct StoreStats {
   std::uint64_t streams_created_total = 0;
   std::uint64_t segments_written_total = 0;
   std::array<std::uint64_t, kExpiryReasons> segments_expired_total{};
+  std::uint64_t compactions_total = 0;  // merges of segments into one
+  std::uint64_t compaction_read_bytes_total = 0;
+  std::uint64_t compaction_written_bytes_total = 0;
   std::uint64_t duplicate_batches_total = 0;
   std::uint64_t queued_bytes = 0;  // of batches waiting for the WAL
   std::uint64_t dedup_boots = 0;   // remembered, for recognising what comes again
@@ -163,8 +220,8 @@ struct StoreStats {
 /// (docs/wal-format.md, docs/segment-format.md). Knows nothing of LogQL, HTTP or the wire.
 ///
 /// Threads: every member may be called from any thread. One writer thread inside does all WAL
-/// writing and another writes segments; scans run on the caller's thread and on a few of the
-/// store's own.
+/// writing, another writes segments, and a third of low priority merges them; scans run on the
+/// caller's thread and on a few of the store's own.
 class Store {
  public:
   /// Locks the folder, recovers, replays the WAL. Errors: kAlreadyExists when another process holds
@@ -199,8 +256,17 @@ class Store {
   using Visit = std::function<bool(const ScannedRow&)>;
   virtual Result<ScanStats> Scan(const ScanRequest& request, const Visit& visit) = 0;
 
+  /// Counts rows without visiting them: from sums that segments keep where those are enough, else
+  /// from the columns that the question touches. Sees what Scan would see. Errors:
+  /// kInvalidArgument for a regex, kCancelled, kExhausted past `max_memory_bytes`.
+  virtual Result<CountResult> Count(const CountRequest& request) = 0;
+
   /// Writes the head to a segment now and waits; for shutdown, tests and benchmarks.
   virtual Result<void> Flush() = 0;
+  /// Merges the segments of each day into one and waits; for tests, benchmarks and tools. By itself
+  /// the store merges as CompactionRules say. A segment with damaged blocks stays as it is. Errors:
+  /// kExhausted without room for what is merged; kUnavailable when stopping; those of the disk.
+  virtual Result<void> Compact() = 0;
   /// Applies retention now; it also runs by itself.
   virtual Result<void> ApplyRetention() = 0;
 

@@ -17,12 +17,10 @@
 #include "protocol/base/file_system.h"
 #include "protocol/base/text.h"
 #include "tests/bench/cpu_seconds.h"
+#include "tests/support/string_values.h"
 
 namespace dunlin::store {
 namespace {
-
-/// A frame of columns ends at the first of them that reaches this.
-constexpr std::size_t kFrameBytes = 64 * 1024;
 
 class Timer {
  public:
@@ -65,8 +63,7 @@ class Bench {
       frames.push_back(Frame(encoded_.layout, sums_.layout));
       frames.push_back(Frame(encoded_.groups, sums_.groups));
       std::size_t begin = 0;
-      for (std::size_t end : encoded_.column_ends) {
-        if (end - begin < kFrameBytes && end != encoded_.values.size()) continue;
+      for (std::size_t end : encoded_.frame_ends) {
         frames.push_back(
             Frame(std::string_view(encoded_.values).substr(begin, end - begin), sums_.values));
         begin = end;
@@ -86,9 +83,11 @@ class Bench {
       std::string values;
       values.reserve(encoded_.values.size());
       for (std::size_t i = 2; i < raw.size(); ++i) values += raw[i];
-      auto reader =
-          LinesReader::Open(raw[0], raw[1], *templates, static_cast<std::uint32_t>(lines.size()));
-      if (!reader || !reader->SetValues(values) || !reader->AppendLines(text.size(), back)) {
+      testing::StringValues bytes(values);
+      std::vector<std::uint32_t> ends;
+      auto reader = LinesReader::Open(raw[0], encoded_.templates, raw[1],
+                                      static_cast<std::uint32_t>(lines.size()), *templates, bytes);
+      if (!reader || !reader->AppendLines(text.size(), back, ends)) {
         std::fprintf(stderr, "does not come back\n");
         std::exit(1);
       }

@@ -1,9 +1,10 @@
 // Fills a store from a text file and times searches, without network and decoding: what the store
 // alone costs. Prints one "name value" pair per line.
 //
-//   store_bench FILE FOLDER [STREAMS [SERVICES]]
+//   store_bench FILE FOLDER [STREAMS [SERVICES [NS]]]
 //
-// Lines go to streams in runs of 50. FOLDER must not exist; it is left behind for a look.
+// Lines go to streams in runs of 50, NS nanoseconds apart (1 ms). FOLDER must not exist; it is left
+// behind for a look.
 #include <sys/resource.h>
 #include <zstd.h>
 
@@ -28,6 +29,8 @@ namespace {
 constexpr std::size_t kRun = 50;
 constexpr std::size_t kBatchLines = 1000;
 constexpr std::size_t kMaxInFlight = 16;
+constexpr std::int64_t kFirstTime = 1'767'225'600'000'000'000;
+constexpr std::int64_t kMinute = 60'000'000'000;
 
 double PeakMemoryMiB() {
   rusage usage{};
@@ -50,7 +53,8 @@ class NoDecoder final : public PayloadDecoder {
 
 class Filler {
  public:
-  Filler(Store& store, std::size_t streams, std::size_t services) : store_(store) {
+  Filler(Store& store, std::size_t streams, std::size_t services, std::int64_t line_ns)
+      : store_(store), line_ns_(line_ns) {
     for (std::size_t i = 0; i < streams; ++i) {
       streams_.push_back(LabelSet{{"project", "bench"},
                                   {"service", Join("service-", i % services)},
@@ -58,7 +62,7 @@ class Filler {
                                   {"output", "stdout"}});
       pending_.emplace_back();
       pending_.back().reserve(1 << 20);
-      counts_.push_back(0);
+      times_.emplace_back();
     }
   }
 
@@ -66,12 +70,13 @@ class Filler {
     std::size_t stream = lines_++ / kRun % streams_.size();
     pending_[stream].append(line);
     pending_[stream].push_back('\n');
-    if (++counts_[stream] == kBatchLines) Send(stream);
+    times_[stream].push_back(kFirstTime + static_cast<std::int64_t>(lines_) * line_ns_);
+    if (times_[stream].size() == kBatchLines) Send(stream);
   }
 
   void Finish() {
     for (std::size_t i = 0; i < streams_.size(); ++i) {
-      if (counts_[i] > 0) Send(i);
+      if (!times_[i].empty()) Send(i);
     }
     while (!in_flight_.empty()) WaitForOldest();
   }
@@ -91,13 +96,12 @@ class Filler {
     while (!text.empty()) {
       std::size_t end = text.find('\n');
       Row row;
-      row.time_ns = time_ns_++;
+      row.time_ns = times_[stream][rows.rows.size()];
       row.line = text.substr(0, end);
       row.metadata = row.line.find("rror") == std::string_view::npos ? 1 : 2;
       rows.rows.push_back(row);
       text.remove_prefix(end + 1);
     }
-    time_ns_ += 1'000'000 + static_cast<std::int64_t>(pending_[stream].size());
     double begin = CpuSeconds();
     request.payload.resize(ZSTD_compressBound(rows.text.size()));
     request.payload.resize(ZSTD_compress(request.payload.data(), request.payload.size(),
@@ -111,7 +115,7 @@ class Filler {
       answer->set_value(outcome.has_value());
     });
     pending_[stream].clear();
-    counts_[stream] = 0;
+    times_[stream].clear();
   }
 
   void WaitForOldest() {
@@ -122,10 +126,10 @@ class Filler {
   Store& store_;
   std::vector<LabelSet> streams_;
   std::vector<std::string> pending_;
-  std::vector<std::size_t> counts_;
+  std::vector<std::vector<std::int64_t>> times_;  // of the lines pending
   std::vector<std::future<bool>> in_flight_;
   std::size_t lines_ = 0;
-  std::int64_t time_ns_ = 1'767'225'600'000'000'000;
+  const std::int64_t line_ns_;
   double sender_cpu_ = 0;
 };
 
@@ -148,6 +152,7 @@ void RunQuery(Store& store, const Query& query) {
     request.end_ns = INT64_MAX;
     request.line_filters = query.filters;
     request.order = query.order;
+    request.limit = query.limit;
     if (!query.service.empty()) {
       request.stream_matches = [&](const LabelSet& labels) {
         return labels.Get("service") == query.service;
@@ -168,9 +173,91 @@ void RunQuery(Store& store, const Query& query) {
   std::fflush(stdout);
 }
 
+struct Counting {
+  std::string name;
+  std::vector<LineFilter> filters = {};
+  std::int64_t offset_ns = 0;  // of the borders of minutes
+  bool by_level = false;
+  bool bytes = false;
+  bool whole = false;  // all in one interval
+};
+
+/// Counts per minute and service, as a histogram asks for.
+void RunCounting(Store& store, const Counting& counting) {
+  double best_wall = 1e9;
+  double best_cpu = 1e9;
+  CountResult result;
+  for (int round = 0; round < 5; ++round) {
+    std::vector<std::string> groups;
+    CountRequest request;
+    std::int64_t last = store.Stats().newest_time_ns;
+    request.edges.push_back(kFirstTime - kMinute + counting.offset_ns);
+    while (request.edges.back() < last) {
+      request.edges.push_back(request.edges.back() + kMinute);
+    }
+    if (counting.whole) request.edges = {request.edges.front(), request.edges.back()};
+    request.line_filters = counting.filters;
+    request.bytes = counting.bytes;
+    if (counting.by_level) request.metadata.names = {"detected_level"};
+    request.group_of = [&](const LabelSet& stream, const LabelSet& metadata) {
+      std::string name = Join(stream.Get("service"), metadata.Get("detected_level"));
+      auto found = std::find(groups.begin(), groups.end(), name);
+      if (found == groups.end()) found = groups.insert(groups.end(), name);
+      return static_cast<std::size_t>(found - groups.begin());
+    };
+    double cpu = CpuSeconds();
+    auto begin = std::chrono::steady_clock::now();
+    auto counted = store.Count(request);
+    std::chrono::duration<double> wall = std::chrono::steady_clock::now() - begin;
+    if (!counted) std::exit(1);
+    result = *std::move(counted);
+    best_wall = std::min(best_wall, wall.count());
+    best_cpu = std::min(best_cpu, CpuSeconds() - cpu);
+  }
+  std::printf("%-28s %12.4f s wall %8.4f s cpu %9llu rows %6llu blocks\n", counting.name.c_str(),
+              best_wall, best_cpu, static_cast<unsigned long long>(result.stats.rows_matched),
+              static_cast<unsigned long long>(result.stats.blocks_read));
+  std::fflush(stdout);
+}
+
+bool Fill(Store& store, const char* path, std::size_t streams, std::size_t services,
+          std::int64_t line_ns) {
+  auto file = PosixFileSystem().Open(path, FileSystem::Mode::kRead);
+  if (!file) return false;
+  double cpu_begin = CpuSeconds();
+  auto begin = std::chrono::steady_clock::now();
+  Filler filler(store, streams, services, line_ns);
+  std::string buffer;
+  std::uint64_t position = 0;
+  for (;;) {
+    std::size_t have = buffer.size();
+    buffer.resize(have + (1 << 20));
+    auto got = (*file)->ReadAt(position, buffer.data() + have, 1 << 20);
+    if (!got) return false;
+    buffer.resize(have + *got);
+    position += *got;
+    if (*got == 0) break;
+    std::string_view rest = buffer;
+    for (std::size_t end = rest.find('\n'); end != std::string_view::npos; end = rest.find('\n')) {
+      filler.Add(rest.substr(0, end));
+      rest.remove_prefix(end + 1);
+    }
+    buffer.erase(0, buffer.size() - rest.size());
+  }
+  filler.Finish();
+  if (!store.Flush()) return false;
+  if (!store.Compact()) return false;
+  std::chrono::duration<double> wall = std::chrono::steady_clock::now() - begin;
+  Print("ingest_wall_s", wall.count());
+  Print("ingest_cpu_s", CpuSeconds() - cpu_begin - filler.sender_cpu());
+  Print("sender_cpu_s", filler.sender_cpu());
+  Print("peak_memory_mib", PeakMemoryMiB());
+  return true;
+}
+
 int Main(int argc, char** argv) {
   if (argc < 3) {
-    std::fprintf(stderr, "usage: store_bench FILE FOLDER [STREAMS [SERVICES]]\n");
+    std::fprintf(stderr, "usage: store_bench FILE FOLDER [STREAMS [SERVICES [NS]]]\n");
     return 2;
   }
   auto number = [&](int index, std::size_t fallback) {
@@ -189,35 +276,10 @@ int Main(int argc, char** argv) {
   }
   Store& store = **opened;
 
-  auto file = PosixFileSystem().Open(argv[1], FileSystem::Mode::kRead);
-  if (!file) return 1;
-  double cpu_begin = CpuSeconds();
-  auto begin = std::chrono::steady_clock::now();
-  Filler filler(store, streams, services);
-  std::string buffer;
-  std::uint64_t position = 0;
-  for (;;) {
-    std::size_t have = buffer.size();
-    buffer.resize(have + (1 << 20));
-    auto got = (*file)->ReadAt(position, buffer.data() + have, 1 << 20);
-    if (!got) return 1;
-    buffer.resize(have + *got);
-    position += *got;
-    if (*got == 0) break;
-    std::string_view rest = buffer;
-    for (std::size_t end = rest.find('\n'); end != std::string_view::npos; end = rest.find('\n')) {
-      filler.Add(rest.substr(0, end));
-      rest.remove_prefix(end + 1);
-    }
-    buffer.erase(0, buffer.size() - rest.size());
+  if (std::string_view(argv[1]) != "-" &&
+      !Fill(store, argv[1], streams, services, static_cast<std::int64_t>(number(5, 1'000'000)))) {
+    return 1;
   }
-  filler.Finish();
-  if (!store.Flush()) return 1;
-  std::chrono::duration<double> wall = std::chrono::steady_clock::now() - begin;
-  Print("ingest_wall_s", wall.count());
-  Print("ingest_cpu_s", CpuSeconds() - cpu_begin - filler.sender_cpu());
-  Print("sender_cpu_s", filler.sender_cpu());
-  Print("peak_memory_mib", PeakMemoryMiB());
   StoreStats stats = store.Stats();
   Print("lines", static_cast<double>(stats.lines));
   Print("text_mb", static_cast<double>(stats.uncompressed_bytes) / 1e6);
@@ -244,6 +306,22 @@ int Main(int argc, char** argv) {
             "service-0"},
            {"oldest_5000", {}, Order::kAscending, 5000}}) {
     RunQuery(store, query);
+  }
+  for (const Counting& counting : std::vector<Counting>{
+           {"minutes", {}},
+           {"minutes_by_level", {}, 0, true},
+           {"minutes_bytes", {}, 0, false, true},
+           {"minutes_half_past", {}, kMinute / 2},
+           {"minutes_filter_absent", {{Kind::kContains, false, "7f3a9c2d1e5b8a4f6071"}}},
+           {"minutes_filter_common", {{Kind::kContains, false, "PacketResponder"}}},
+           {"whole_filter_common",
+            {{Kind::kContains, false, "PacketResponder"}},
+            0,
+            false,
+            false,
+            true},
+           {"whole", {}, 0, false, false, true}}) {
+    RunCounting(store, counting);
   }
   Print("peak_memory_mib", PeakMemoryMiB());
   return 0;

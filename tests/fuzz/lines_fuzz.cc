@@ -2,6 +2,7 @@
 #include "collector/store/lines/lines_writer.h"
 #include "protocol/base/check.h"
 #include "tests/fuzz/fuzz_input.h"
+#include "tests/support/string_values.h"
 
 namespace dunlin::store {
 namespace {
@@ -21,24 +22,24 @@ void TryLines(std::string_view input) {
   LinesWriter(dictionary).Encode(text, lines, encoded);
   auto templates = TemplateDictionary::Decode(dictionary.Encode());
   Check(templates.has_value(), "templates come back");
-  auto reader = LinesReader::Open(encoded.layout, encoded.groups, *templates,
-                                  static_cast<std::uint32_t>(lines.size()));
+  testing::StringValues values(encoded.values);
+  auto reader = LinesReader::Open(encoded.layout, encoded.templates, encoded.groups,
+                                  static_cast<std::uint32_t>(lines.size()), *templates, values);
   Check(reader.has_value(), "what was encoded opens");
-  Check(reader->SetValues(encoded.values).has_value(), "with its values");
   std::string back;
-  Check(reader->AppendLines(text.size(), back).has_value() && back == text, "the same lines");
+  std::vector<std::uint32_t> ends;
+  Check(reader->AppendLines(text.size(), back, ends).has_value() && back == text, "the same lines");
   const std::string literal = text.substr(lines[0].offset, std::min(lines[0].bytes, 9U));
   if (literal.empty()) return;
   const LiteralSearch search(literal, /*any_case=*/false);
-  std::vector<std::uint32_t> rows;
-  reader->Select(search, reader->Examine(search), rows);
-  std::size_t next = 0;
+  RowMarks marks(lines.size());
+  const std::vector<std::uint8_t> all_groups(reader->groups(), 1);
+  auto outcomes = reader->Examine(search);
+  Check(outcomes && reader->Mark(search, *outcomes, all_groups, marks), "columns are read");
   for (std::uint32_t row = 0; row < lines.size(); ++row) {
     const bool holds =
         text.substr(lines[row].offset, lines[row].bytes).find(literal) != std::string::npos;
-    const bool found = next < rows.size() && rows[next] == row;
-    Check(holds == found, "the literal is found where it is");
-    if (found) ++next;
+    Check(holds == (marks[row] != 0), "the literal is found where it is");
   }
 }
 
@@ -49,14 +50,24 @@ void TryColumns(FuzzInput& input) {
   const std::uint32_t rows = 1 + input.Byte();
   const std::string layout(input.Take(input.Byte()));
   const std::string groups(input.Take(rows));
-  const std::string values(input.rest());
-  auto reader = LinesReader::Open(layout, groups, templates, rows);
-  if (!reader || !reader->SetValues(values)) return;
-  std::string back;
-  if (reader->AppendLines(4096, back)) Check(back.size() == 4096, "as much as was asked for");
+  std::vector<std::uint32_t> numbers;
+  for (std::size_t count = input.Byte() % 8; count > 0; --count)
+    numbers.push_back(input.Byte() % 5);
+  const std::string bytes(input.rest());
+  testing::StringValues values(bytes);
+  auto reader = LinesReader::Open(layout, numbers, groups, rows, templates, values);
+  if (!reader) return;
   const LiteralSearch search("a 1", /*any_case=*/true);
-  std::vector<std::uint32_t> found;
-  reader->Select(search, reader->Examine(search), found);
+  RowMarks marks(rows);
+  const std::vector<std::uint8_t> all_groups(reader->groups(), 1);
+  auto outcomes = reader->Examine(search);
+  [[maybe_unused]] bool marked =
+      outcomes && reader->Mark(search, *outcomes, all_groups, marks).has_value();
+  std::string back;
+  std::vector<std::uint32_t> ends;
+  if (reader->AppendLines(4096, back, ends)) {
+    Check(back.size() == 4096 && ends.size() == rows, "as much as was asked for");
+  }
 }
 
 }  // namespace

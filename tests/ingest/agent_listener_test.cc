@@ -51,7 +51,11 @@ class HoldingStore final : public store::Store {
   Result<store::ScanStats> Scan(const store::ScanRequest&, const Visit&) override {
     return store::ScanStats{};
   }
+  Result<store::CountResult> Count(const store::CountRequest&) override {
+    return store::CountResult{};
+  }
   Result<void> Flush() override { return {}; }
+  Result<void> Compact() override { return {}; }
   Result<void> ApplyRetention() override { return {}; }
   std::optional<Error> Refusal() override { return std::nullopt; }
   store::StoreStats Stats() override { return {}; }

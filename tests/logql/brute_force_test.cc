@@ -4,6 +4,7 @@
 
 #include "collector/logql/evaluate.h"
 #include "collector/logql/parse.h"
+#include "protocol/base/text.h"
 #include "tests/logql/memory_source.h"
 #include "tests/support/catch.h"
 
@@ -105,6 +106,7 @@ TEST_CASE("range aggregations equal their definition on random entries", "[logql
     CAPTURE(seed);
     Dice dice(seed);
     MemorySource source = RandomEntries(dice);
+    source.set_counting(dice.Upto(2) == 0);
     Question question = RandomQuestion(dice);
     auto got = RunRangeQuery(source, QueryFor(question), question.params);
     if (!got) {
@@ -144,6 +146,84 @@ TEST_CASE("an instant query is the range query of one step", "[logql][brute]") {
     }
     CHECK(std::get<std::vector<InstantSample>>(instant->value) == want);
   }
+}
+
+TEST_CASE("counting gives what reading gives", "[logql][brute]") {
+  // Stages that look at labels are part of it, those that look at lines are not.
+  const std::vector<std::string> kStages = {
+      "",
+      "|= `z`",
+      "!= `zz` |~ `^z`",
+      "| m=`1`",
+      "| m>=2",
+      "| m=`1` or s=`x` | drop m",
+      "| drop m",
+      "| drop m, t=`5`",
+      "| m!=`2` | drop m=`1`",
+      "| t=~`.*1`",
+      "| m=`1` |= `z` | drop s",
+      "|= `zz` or `zzz`",
+      "| m < 3s",
+      "| m < 3s | __error__=``",
+      "| m < 3s | drop __error__",
+  };
+  const std::vector<std::string> kSums = {
+      "%",
+      "sum(%)",
+      "sum by (s) (%)",
+      "sum by (m) (%)",
+      "sum by (s, m, t) (%)",
+      "sum without (m, t) (%)",
+      "sum without (x) (%)",
+      "avg by (s) (%)",
+      "count without (t) (%)",
+      "sum by (s) (%) / sum(%)",
+      "max(% > 1)",
+      "sum by (s, __error__) (%)",
+  };
+  // The shortest range that can be written is a millisecond.
+  auto scaled = [](std::int64_t time_ns) { return kOrigin + (time_ns - kOrigin) * 1'000'000; };
+  std::size_t answers = 0;
+  std::size_t counts = 0;
+  for (std::uint32_t seed = 0; seed < 3000; ++seed) {
+    Dice dice(seed);
+    MemorySource source;
+    const MemorySource plain = RandomEntries(dice);
+    for (StoredEntry entry : plain.entries()) {
+      if (dice.Upto(4) == 0) entry.metadata.Set("t", std::to_string(dice.Upto(20)));
+      if (dice.Upto(8) == 0) entry.metadata.Set("s", "over");
+      if (dice.Upto(30) == 0) entry.metadata.Set("__error__", "stored");
+      entry.time_ns = scaled(entry.time_ns);
+      source.Add(entry);
+    }
+    RangeQueryParams params = RandomQuestion(dice).params;
+    params.start_ns = scaled(params.start_ns);
+    params.end_ns = scaled(params.end_ns);
+    params.step *= 1'000'000;
+    std::string range =
+        Join(dice.Pick<std::string>({"count_over_time", "rate", "bytes_over_time", "bytes_rate"}),
+             "({all=\"1\"} ", dice.Pick(kStages), "[", 1 + dice.Upto(8) * 499, "ms])");
+    std::string query = dice.Pick(kSums);
+    for (std::size_t at = query.find('%'); at != std::string::npos; at = query.find('%')) {
+      query.replace(at, 1, range);
+    }
+    CAPTURE(seed, query);
+    auto parsed = Parse(query);
+    REQUIRE(parsed);
+    auto read = RunRangeQuery(source, std::get<MetricQuery>(*parsed), params);
+    source.set_counting(true);
+    auto counted = RunRangeQuery(source, std::get<MetricQuery>(*parsed), params);
+    counts += source.counts();
+    REQUIRE(read.has_value() == counted.has_value());
+    if (read) {
+      REQUIRE(read->series == counted->series);
+      answers += read->series.empty() ? 0 : 1;
+    } else {
+      REQUIRE(read.error() == counted.error());
+    }
+  }
+  CHECK(answers > 1000);
+  CHECK(counts > 2500);
 }
 
 TEST_CASE("a sum counted while reading equals the sum of the series", "[logql][brute]") {

@@ -36,12 +36,22 @@ bool Holds(const LineFilter& filter, const std::string& line) {
   return false;
 }
 
+bool Selected(const std::vector<Matcher>& matchers, const std::vector<LineFilter>& filters,
+              const StoredEntry& entry) {
+  return std::all_of(matchers.begin(), matchers.end(),
+                     [&](const Matcher& m) { return Matches(m, entry.stream.Get(m.name)); }) &&
+         std::all_of(filters.begin(), filters.end(),
+                     [&](const LineFilter& f) { return Holds(f, entry.line); });
+}
+
 bool Selected(const Selection& selection, const StoredEntry& entry) {
   return entry.time_ns >= selection.start_ns && entry.time_ns < selection.end_ns &&
-         std::all_of(selection.matchers.begin(), selection.matchers.end(),
-                     [&](const Matcher& m) { return Matches(m, entry.stream.Get(m.name)); }) &&
-         std::all_of(selection.filters.begin(), selection.filters.end(),
-                     [&](const LineFilter& f) { return Holds(f, entry.line); });
+         Selected(selection.matchers, selection.filters, entry);
+}
+
+bool Lists(const LabelNames& names, const std::string& name) {
+  bool listed = std::find(names.names.begin(), names.names.end(), name) != names.names.end();
+  return listed == (names.kind == LabelNames::Kind::kListed);
 }
 
 }  // namespace
@@ -77,6 +87,43 @@ Result<SourceStats> MemorySource::Read(const Selection& selection,
     if (!visit({entry->time_ns, entry->stream, entry->metadata, entry->line})) break;
   }
   return stats;
+}
+
+Result<EntryCounts> MemorySource::Count(const CountSelection& selection) {
+  ++counts_;
+  if (selection.cancelled != nullptr && selection.cancelled->load()) {
+    return Error(ErrorCode::kCancelled, "the query was cancelled");
+  }
+  EntryCounts counts;
+  std::uint64_t memory = 0;
+  for (const StoredEntry& entry : entries_) {
+    ++counts.stats.lines;
+    if (!Selected(selection.matchers, selection.filters, entry)) continue;
+    LabelSet shown;
+    for (const auto& [name, value] : entry.metadata) {
+      if (Lists(selection.metadata, name)) shown.Set(name, value);
+    }
+    for (std::size_t i = 0; i + 1 < selection.edges.size(); ++i) {
+      if (entry.time_ns <= selection.edges[i] || entry.time_ns > selection.edges[i + 1]) continue;
+      auto number = selection.group_of(entry.stream, shown);
+      if (!number) continue;
+      if (counts.groups.size() <= *number) counts.groups.resize(*number + 1);
+      GroupCounts& group = counts.groups[*number];
+      if (group.intervals.empty()) {
+        memory += selection.edges.size() * sizeof(IntervalCount);
+        if (memory > selection.max_bytes) return Error(ErrorCode::kExhausted, "too many counts");
+        group.first = i / 2;  // below the first that has entries
+      }
+      if (i < group.first) {
+        group.intervals.insert(group.intervals.begin(), group.first - i, IntervalCount());
+        group.first = i;
+      }
+      if (group.intervals.size() <= i - group.first) group.intervals.resize(i - group.first + 1);
+      ++group.intervals[i - group.first].entries;
+      if (selection.bytes) group.intervals[i - group.first].bytes += entry.line.size();
+    }
+  }
+  return counts;
 }
 
 }  // namespace dunlin::logql

@@ -88,6 +88,7 @@ std::uint64_t SendAll(StoreFixture& fixture, std::uint64_t acked) {
     CHECK(*outcome == AppendOutcome::kStored);
     acked = sequence;
     if (sequence % 4 == 0 && !fixture.store().Flush()) return acked;
+    if (sequence % 6 == 0 && !fixture.store().Compact()) return acked;
   }
   return acked;
 }
@@ -199,6 +200,20 @@ TEST_CASE("death after the manifest lists a segment, before the log lets go of i
           "[store][crash]") {
   DieAt([](Call kind, const std::string& path) {
     return (kind == Call::kRename || kind == Call::kRemove) && Contains(path, "/wal/");
+  });
+}
+
+TEST_CASE("death after the manifest lists a merged segment, before its sources are deleted",
+          "[store][crash]") {
+  DieAt([](Call kind, const std::string& path) {
+    return kind == Call::kRemove && path.ends_with(".seg");
+  });
+}
+
+TEST_CASE("death while segments are merged", "[store][crash]") {
+  DieAt([](Call kind, const std::string& path) {
+    return (kind == Call::kWrite || kind == Call::kSync) && path.ends_with(".tmp") &&
+           Contains(path, "/segments/");
   });
 }
 

@@ -54,6 +54,7 @@ std::uint64_t SendAll(StoreFixture& fixture, std::uint64_t acked) {
     // Its answer does not matter: the entries are in the WAL.
     if (sequence % 4 == 0 && !fixture.store().Flush()) continue;
     if (sequence == 9 && !fixture.store().ApplyRetention()) continue;
+    if (sequence >= 10 && sequence % 2 == 0 && !fixture.store().Compact()) continue;
   }
   return acked;
 }

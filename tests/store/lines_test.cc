@@ -1,13 +1,17 @@
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
+#include <memory>
 #include <random>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "collector/store/lines/lines_check.h"
 #include "collector/store/lines/lines_reader.h"
 #include "collector/store/lines/lines_writer.h"
 #include "tests/support/catch.h"
+#include "tests/support/string_values.h"
 
 namespace dunlin::store {
 namespace {
@@ -25,20 +29,37 @@ std::ostream& operator<<(std::ostream& out, const Cut& cut) {
 }
 
 Cut CutLine(std::string_view line) {
-  LineCutter cutter;
-  std::vector<TextRange> values;
-  std::string_view found = cutter.Cut(line, {0, static_cast<std::uint32_t>(line.size())}, values);
+  auto cutter = std::make_unique<LineCutter>();
+  std::vector<CutValue> values(kMaxValues);
+  const TextRange range{0, static_cast<std::uint32_t>(line.size())};
+  const LineCut found = cutter->Cut(line, range, values.data());
+  values.resize(found.values);
+  std::string text;
+  AppendTemplate(line, range, found, values, text);
+  const std::size_t bytes = text.size();
+  text.resize(bytes + kTemplatePadding);
+  CHECK(HasTemplate(line, range, found, values, std::string_view(text).substr(0, bytes)));
+  text.resize(bytes);
   Cut cut;
-  for (char c : found) {
+  for (char c : text) {
     cut.text += c == kValueSlot ? "<>" : c == kTextSlot ? "<...>" : std::string(1, c);
   }
-  for (TextRange value : values) cut.values.emplace_back(line.substr(value.offset, value.bytes));
+  for (const CutValue& value : values) {
+    const std::string_view written = value.In(line);
+    cut.values.emplace_back(written);
+    if (value.form() == ValueForm::kText) continue;
+    const int base = value.form() == ValueForm::kHex ? 16 : 10;
+    std::uint64_t number = 0;
+    std::from_chars(written.data(), written.data() + written.size(), number, base);
+    CHECK(value.number == number);
+  }
   return cut;
 }
 
 /// Lines as they come back from columns.
 struct RoundTrip {
-  explicit RoundTrip(const std::vector<std::string>& lines) {
+  explicit RoundTrip(const std::vector<std::string>& lines)
+      : rows(static_cast<std::uint32_t>(lines.size())) {
     std::vector<TextRange> ranges;
     for (const std::string& line : lines) {
       ranges.push_back(
@@ -51,13 +72,44 @@ struct RoundTrip {
     auto decoded = TemplateDictionary::Decode(dictionary.Encode());
     REQUIRE(decoded);
     templates = std::move(*decoded);
-    auto reader = LinesReader::Open(encoded.layout, encoded.groups, templates,
-                                    static_cast<std::uint32_t>(lines.size()));
+    testing::StringValues values(encoded.values, encoded.frame_ends);
+    auto reader = Open(encoded, values);
     if (!reader) FAIL(reader.error().message());
-    CHECK(reader->value_bytes() == encoded.values.size());
-    if (auto set = reader->SetValues(encoded.values); !set) FAIL(set.error().message());
-    if (auto done = reader->AppendLines(text.size(), back); !done) FAIL(done.error().message());
+
+    std::vector<std::uint32_t> ends;
+    if (auto done = reader->AppendLines(text.size(), back, ends); !done) {
+      FAIL(done.error().message());
+    }
+    for (std::uint32_t row = 0; row < lines.size(); ++row) {
+      REQUIRE(ends[row] == ranges[row].offset + ranges[row].bytes);
+    }
+    CheckSomeRows(lines);
   }
+
+  /// Of `columns`, whose values come from `values`.
+  Result<LinesReader> Open(const EncodedLines& columns, ValueBytes& values) const {
+    return LinesReader::Open(columns.layout, columns.templates, columns.groups, rows, templates,
+                             values);
+  }
+
+  void CheckSomeRows(const std::vector<std::string>& lines) const {
+    std::vector<std::uint32_t> some;
+    std::string expected;
+    for (std::uint32_t row = 0; row < lines.size(); row += 1 + row % 5) {
+      some.push_back(row);
+      expected += lines[row] + "\n";
+    }
+    testing::StringValues values(encoded.values);
+    auto reader = Open(encoded, values);
+    REQUIRE(reader);
+    std::string found;
+    std::vector<std::uint32_t> ends;
+    REQUIRE(reader->AppendRows(some, found, ends));
+    CHECK(found == expected);
+    CHECK(ends.size() == some.size());
+  }
+
+  std::uint32_t rows;
 
   std::string text;
   EncodedLines encoded;
@@ -103,6 +155,58 @@ TEST_CASE("bytes that mean slots, long lines and many values end in a text slot"
   const Cut cut = CutLine(numbers);
   CHECK(cut.values.size() <= kMaxValues);
   CHECK(cut.text.substr(cut.text.size() - 5) == "<...>");
+}
+
+TEST_CASE("words are found wherever they lie in a line", "[lines]") {
+  const std::vector<std::pair<std::string, std::string>> words = {
+      {"", ""},
+      {"plain", "plain"},
+      {"7", "<>"},
+      {"123456789012345678", "<>"},
+      {"1234567890123456789", "<>"},
+      {"ms12", "ms<>"},
+      {"0x1f00", "0x<>"},
+      {"0123456789abcdef", "<>"},
+      {"0123456789abcdef0", "<>"},
+      {"f1f2f3", "<>"},
+      {"Z1Z2Z3", "<>"},
+      {std::string(64, 'q'), std::string(64, 'q')},
+      {std::string(63, 'q') + "7", std::string(63, 'q') + "<>"},
+      {"7" + std::string(63, 'q'), "<>" + std::string(63, 'q')},
+      {"7" + std::string(90, 'q') + "11", "<>" + std::string(90, 'q') + "<>"},
+      {std::string(200, '8'), "<>"},
+      {std::string(70, 'a') + "1", "<>"}};
+  for (std::size_t before = 0; before < 140; ++before) {
+    for (const auto& [word, text] : words) {
+      for (const auto& [next, next_text] : words) {
+        const std::string in_front = std::string(before, '-');
+        INFO("after " << before << ": " << word << " " << next);
+        CHECK(CutLine(in_front + word + " " + next).text == in_front + text + " " + next_text);
+      }
+    }
+  }
+}
+
+TEST_CASE("lines of one template have it, and others do not", "[lines]") {
+  const std::string text = "took 12 ms\ntook 7 ms\ntook 7 mS\ntook 7\ntake 7 ms\ntook 7 ms 1\n";
+  auto cutter = std::make_unique<LineCutter>();
+  std::vector<CutValue> values(kMaxValues);
+  const std::string known("took \0 ms\0\0\0\0\0\0\0\0", 17);
+  std::vector<bool> has;
+  std::vector<bool> same_hash;
+  std::uint64_t hash = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = text.find('\n', at);
+    const TextRange line{static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(end - at)};
+    const LineCut cut = cutter->Cut(text, line, values.data());
+    if (at == 0) hash = cut.hash;
+    has.push_back(HasTemplate(text, line, cut, std::span(values).first(cut.values),
+                              std::string_view(known).substr(0, 9)));
+    same_hash.push_back(cut.hash == hash);
+    at = end + 1;
+  }
+  CHECK(has == std::vector{true, true, false, false, false, false});
+  CHECK(same_hash == has);
 }
 
 TEST_CASE("any lines come back from their columns byte for byte", "[lines]") {
@@ -158,6 +262,63 @@ TEST_CASE("the values behind a beginning that all lines share are one column", "
   CHECK(layout.ReadVarint() == 2);    // slots
 }
 
+TEST_CASE("a large part of a column is a frame of its own, small ones share theirs", "[lines]") {
+  std::vector<std::string> lines;
+  std::mt19937_64 random(5);
+  for (int i = 0; i < 6000; ++i) {
+    // One byte, three bytes (a high and two low planes), and three columns of few values each.
+    lines.push_back("a " + std::to_string(random() % 200) + " b " +
+                    std::to_string(1'000'000 + random() % 9'000'000));
+    if (i % 100 == 0) {
+      lines.push_back("c " + std::to_string(random() % 200) + " d " +
+                      std::to_string(random() % 200) + " e " + std::to_string(random() % 200));
+    }
+  }
+  RoundTrip trip(lines);
+  CHECK(trip.back == trip.text);
+  CHECK(trip.encoded.frame_ends.size() == 3);
+  CHECK(trip.encoded.frame_ends.back() == trip.encoded.values.size());
+}
+
+TEST_CASE("lines with hardly a template in common are cut behind what they share", "[lines]") {
+  std::mt19937_64 random(3);
+  auto letters = [&random](std::size_t bytes) {
+    std::string word(bytes, ' ');
+    for (char& c : word) c = static_cast<char>('a' + random() % 26);
+    return word;
+  };
+  std::vector<std::string> lines;
+  for (int i = 0; i < 3000; ++i) {
+    lines.push_back("10:00:" + std::to_string(10 + i / 60) + " [" + std::to_string(i) + "] " +
+                    letters(12) + " " + std::to_string(i % 7) + " " + letters(9));
+  }
+  lines[5] = "";
+  lines[6] = "no value";
+  lines[2000] = "10:00:11 [7";
+  RoundTrip cut(lines);
+  CHECK(cut.back == cut.text);
+  CHECK(cut.templates.size() < 10);
+  CHECK(std::count(cut.templates.begin(), cut.templates.end(), std::string("\0:\0:\0 [\0\1", 9)) ==
+        1);
+
+  for (std::string& line : lines) line = letters(30);
+  RoundTrip whole(lines);
+  CHECK(whole.back == whole.text);
+  CHECK(whole.templates == std::vector<std::string>{"\1"});
+}
+
+TEST_CASE("lines of hardly anything but values are kept whole", "[lines]") {
+  std::vector<std::string> lines;
+  for (int i = 0; i < 200; ++i) {
+    std::string line;
+    for (int value = 0; value < 500; ++value) line += std::to_string((i + value) % 10) + ",";
+    lines.push_back(line);
+  }
+  RoundTrip trip(lines);
+  CHECK(trip.back == trip.text);
+  CHECK(trip.templates == std::vector<std::string>{"\1"});
+}
+
 /// Rows in which a literal occurs, found by looking at each line.
 std::vector<std::uint32_t> RowsWith(const std::vector<std::string>& lines, std::string literal,
                                     bool any_case) {
@@ -198,10 +359,10 @@ TEST_CASE("a literal is found in columns wherever it is in lines", "[lines]") {
     std::shuffle(lines.begin(), lines.end(), random);
     const RoundTrip trip(lines);
     CHECK(trip.back == trip.text);
-    auto reader = LinesReader::Open(trip.encoded.layout, trip.encoded.groups, trip.templates,
-                                    static_cast<std::uint32_t>(lines.size()));
+    testing::StringValues values(trip.encoded.values);
+    auto reader = trip.Open(trip.encoded, values);
     REQUIRE(reader);
-    REQUIRE(reader->SetValues(trip.encoded.values));
+    const std::vector<std::uint8_t> all_groups(reader->groups(), 1);
     for (int query = 0; query < 60; ++query) {
       const std::string& line = lines[random() % lines.size()];
       if (line.empty()) continue;
@@ -210,8 +371,14 @@ TEST_CASE("a literal is found in columns wherever it is in lines", "[lines]") {
       if (random() % 4 == 0) literal[random() % literal.size()] = '1';
       const bool any_case = random() % 3 == 0;
       const LiteralSearch search(literal, any_case);
+      RowMarks marks(lines.size());
+      auto outcomes = reader->Examine(search);
+      REQUIRE(outcomes);
+      REQUIRE(reader->Mark(search, *outcomes, all_groups, marks));
       std::vector<std::uint32_t> rows;
-      reader->Select(search, reader->Examine(search), rows);
+      for (std::uint32_t row = 0; row < marks.size(); ++row) {
+        if (marks[row] != 0) rows.push_back(row);
+      }
       INFO("literal \"" << literal << "\"" << (any_case ? " in any case" : ""));
       CHECK(rows == RowsWith(lines, literal, any_case));
       found += rows.size();
@@ -227,13 +394,15 @@ TEST_CASE("what no line can hold is known without the values", "[lines]") {
                     " ms");
   }
   const RoundTrip trip(lines);
-  auto reader = LinesReader::Open(trip.encoded.layout, trip.encoded.groups, trip.templates, 500);
+  testing::StringValues values(trip.encoded.values);
+  auto reader = trip.Open(trip.encoded, values);
   REQUIRE(reader);
   auto kinds = [&](const char* literal, bool any_case) {
     std::vector<LiteralOutcome::Kind> found;
-    for (const auto& outcome : reader->Examine(LiteralSearch(literal, any_case))) {
-      found.push_back(outcome.kind);
-    }
+    const LiteralSearch search(literal, any_case);
+    auto outcomes = reader->Examine(search);
+    REQUIRE(outcomes);
+    for (const auto& outcome : *outcomes) found.push_back(outcome.kind);
     return found;
   };
   using Kind = LiteralOutcome::Kind;
@@ -244,6 +413,30 @@ TEST_CASE("what no line can hold is known without the values", "[lines]") {
   CHECK(kinds("12345", false) == std::vector{Kind::kNever});
   CHECK(kinds("1234 took 5", false) == std::vector{Kind::kSometimes});
   CHECK(kinds("1234 ms", false) == std::vector{Kind::kNever});
+}
+
+TEST_CASE("columns that do not give every byte back are told from those that do", "[lines]") {
+  std::string text;
+  std::vector<TextRange> ranges;
+  for (int i = 0; i < 200; ++i) {
+    const std::string line = "n " + std::to_string(i * 37 % 1000) + " of 0" + std::to_string(i);
+    ranges.push_back(
+        {static_cast<std::uint32_t>(text.size()), static_cast<std::uint32_t>(line.size())});
+    text += line + "\n";
+  }
+  TemplateDictionary dictionary;
+  dictionary.Add("of another block");
+  EncodedLines columns;
+  LinesWriter(dictionary).Encode(text, ranges, columns);
+  CHECK(ComesBack(columns, dictionary, 200, text));
+  EncodedLines other = columns;
+  other.values.back() ^= 1;
+  CHECK_FALSE(ComesBack(other, dictionary, 200, text));
+  other = columns;
+  other.layout.pop_back();
+  CHECK_FALSE(ComesBack(other, dictionary, 200, text));
+  text[3] ^= 1;
+  CHECK_FALSE(ComesBack(columns, dictionary, 200, text));
 }
 
 TEST_CASE("damaged columns are refused or give other text, and nothing worse", "[lines]") {
@@ -260,11 +453,14 @@ TEST_CASE("damaged columns are refused or give other text, and nothing worse", "
       for (unsigned flip : {0x01U, 0x80U, 0xFFU}) {
         EncodedLines damaged = trip.encoded;
         (damaged.*part)[i] ^= static_cast<char>(flip);
-        auto reader = LinesReader::Open(damaged.layout, damaged.groups, trip.templates,
-                                        static_cast<std::uint32_t>(lines.size()));
-        if (!reader || !reader->SetValues(damaged.values)) continue;
+        testing::StringValues values(damaged.values);
+        auto reader = trip.Open(damaged, values);
+        if (!reader) continue;
         std::string back;
-        if (reader->AppendLines(trip.text.size(), back)) CHECK(back.size() == trip.text.size());
+        std::vector<std::uint32_t> ends;
+        if (reader->AppendLines(trip.text.size(), back, ends)) {
+          CHECK(back.size() == trip.text.size());
+        }
       }
     }
   }

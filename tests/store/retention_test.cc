@@ -138,10 +138,12 @@ TEST_CASE("an old head is written without being full", "[store][retention]") {
   CHECK(fixture.ScanAll().size() == 1);
 }
 
-TEST_CASE("append, scan, flush and retention may all run at once", "[store][threads]") {
+TEST_CASE("append, scan, flush, merging and retention may all run at once", "[store][threads]") {
   StoreFixture fixture;
   fixture.options.head_bytes = 100'000;
   fixture.options.retention_age = std::chrono::hours(24 * 365 * 100);
+  fixture.options.compact_by_itself = true;
+  fixture.options.compaction.fan_in = 3;
   fixture.Open();
   constexpr int kSenders = 3;
   constexpr std::uint64_t kBatches = 60;
@@ -185,6 +187,11 @@ TEST_CASE("append, scan, flush and retention may all run at once", "[store][thre
   }
   threads.emplace_back([&] {
     while (!done) {
+      if (!fixture.store().Compact()) monotonic = false;
+    }
+  });
+  threads.emplace_back([&] {
+    while (!done) {
       if (!fixture.store().Flush() || !fixture.store().ApplyRetention()) monotonic = false;
       if (fixture.store().Stats().lines == 0 &&
           fixture.store().NextSequence(IdOf(1), IdOf(1)) == 0) {
@@ -199,6 +206,7 @@ TEST_CASE("append, scan, flush and retention may all run at once", "[store][thre
   for (std::size_t i = kSenders; i < threads.size(); ++i) threads[i].join();
   CHECK(monotonic);
   CHECK(acked == kSenders * kBatches * 10);
+  CHECK(fixture.store().Stats().compactions_total > 0);
   CHECK(fixture.ScanAll().size() == acked);
 }
 

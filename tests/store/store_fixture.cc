@@ -84,6 +84,7 @@ StoreFixture::StoreFixture() : files_(std::make_unique<testing::FaultyFileSystem
   options.min_free_bytes = 0;
   options.ballast_bytes = 0;
   options.wal_file_bytes = 1 << 20;
+  options.compact_by_itself = false;
 }
 
 StoreFixture::~StoreFixture() = default;
@@ -140,6 +141,11 @@ void StoreFixture::Store1(const std::vector<TestEntry>& entries) {
 void StoreFixture::Flush() {
   auto flushed = store_->Flush();
   if (!flushed) FAIL(flushed.error().message());
+}
+
+void StoreFixture::Compact() {
+  auto compacted = store_->Compact();
+  if (!compacted) FAIL(compacted.error().message());
 }
 
 ScanRequest StoreFixture::Everything(Order order) const {

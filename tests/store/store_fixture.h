@@ -78,6 +78,7 @@ class StoreFixture {
   /// The same, failing the test unless stored.
   void Store1(const std::vector<TestEntry>& entries);
   void Flush();
+  void Compact();
 
   ScanRequest Everything(Order order = Order::kAscending) const;
   std::vector<TestEntry> Scan(const ScanRequest& request, std::size_t limit = SIZE_MAX);

@@ -15,86 +15,121 @@ TemplateView LinesReader::ViewOf(const Group& group,
   return {group.fixed, slots};
 }
 
-std::vector<LiteralOutcome> LinesReader::Examine(const LiteralSearch& search) const {
-  std::vector<LiteralOutcome> outcomes;
-  outcomes.reserve(groups_.size());
+bool LinesReader::MayBeInside(const LiteralSearch& search, const Group& group) const {
+  return search.MayBeInside(group.own.summary) ||
+         (group.prefix > 0 && search.MayBeInside(prefixes_[group.prefix - 1].summary));
+}
+
+Result<std::vector<LiteralOutcome>> LinesReader::Examine(const LiteralSearch& search) {
+  const std::vector<TemplateVerdict> verdicts = search.Judge(dictionary_, numbers_);
+  std::vector<LiteralOutcome> outcomes(groups_.size());
   std::vector<const ValueColumnInfo*> slots;
-  for (const Group& group : groups_) outcomes.push_back(search.Examine(ViewOf(group, slots)));
+  for (std::uint32_t number = 0; number < groups_.size(); ++number) {
+    const TemplateVerdict verdict = verdicts[number];
+    if (verdict == TemplateVerdict::kAlways) {
+      outcomes[number].kind = LiteralOutcome::Kind::kAlways;
+      continue;
+    }
+    const Group& group = groups_[number];
+    if (verdict == TemplateVerdict::kInside && !MayBeInside(search, group)) continue;
+    if (auto opened = OpenGroup(number); !opened) return std::move(opened).error();
+    outcomes[number] = search.Examine(ViewOf(group, slots));
+  }
   return outcomes;
 }
 
 /// Where in the columns of its prefix each line of a group is.
 std::vector<std::uint32_t> LinesReader::PlacesInPrefix(std::uint32_t group) const {
   const std::uint32_t prefix = groups_[group].prefix;
+  std::vector<std::uint8_t> shares(groups_.size());
+  for (std::size_t i = 0; i < groups_.size(); ++i) shares[i] = groups_[i].prefix == prefix;
   std::vector<std::uint32_t> places;
   places.reserve(groups_[group].own.rows);
   std::uint32_t place = 0;
   for (std::uint32_t row = 0; row < rows_; ++row) {
     const std::uint32_t of_row = GroupOf(row);
-    if (groups_[of_row].prefix != prefix) continue;
     if (of_row == group) places.push_back(place);
-    ++place;
+    place += shares[of_row];
   }
   return places;
 }
 
-/// Sets the marks of the lines of a group that hold the literal.
-void LinesReader::Mark(const LiteralSearch& search, std::uint32_t number,
-                       const LiteralOutcome& outcome, std::vector<bool>& marks) const {
+/// Sets marks, one for each line of the group, of the lines that hold the literal.
+Result<void> LinesReader::MarkInGroup(const LiteralSearch& search, std::uint32_t number,
+                                      const LiteralOutcome& outcome, RowMarks& marks) {
   const Group& group = groups_[number];
-  const std::size_t shared = group.prefix == 0 ? 0 : prefixes_[group.prefix - 1].infos.size();
+  const std::size_t shared = SharedSlots(group);
   std::vector<std::uint32_t> places;
-  if (shared > 0) places = PlacesInPrefix(number);
-  std::string value(group.most_bytes + 1, '\0');
-  auto read = [&](std::size_t slot, std::uint32_t nth, char* out) {
-    return slot < shared ? prefixes_[group.prefix - 1].columns[slot].Write(places[nth], out)
-                         : group.own.columns[slot - shared].Write(nth, out);
-  };
   if (outcome.kind == LiteralOutcome::Kind::kUnclear) {
+    if (auto done = LoadGroup(number); !done) return done;
+    if (shared > 0) places = PlacesInPrefix(number);
+    std::string line(group.most_bytes + 1, '\0');
     for (std::uint32_t nth = 0; nth < group.own.rows; ++nth) {
-      char* at = value.data();
-      for (std::size_t slot = 0; slot < group.fixed.size(); ++slot) {
-        at = std::copy(group.fixed[slot].begin(), group.fixed[slot].end(), at);
-        if (slot + 1 < group.fixed.size()) at = read(slot, nth, at);
-      }
-      const std::string_view line(value.data(), static_cast<std::size_t>(at - value.data()));
-      marks[nth] = search.Holds({0, SlotCondition::Kind::kContains, search.literal()}, line);
+      const char* end = WriteLine(number, nth, places.empty() ? 0 : places[nth], line.data());
+      marks[nth] = search.Holds({0, SlotCondition::Kind::kContains, search.literal()},
+                                {line.data(), static_cast<std::size_t>(end - line.data() - 1)});
     }
-    return;
+    return {};
   }
+  RowMarks of_way;
+  RowMarks of_prefix;
   for (const std::vector<SlotCondition>& way : outcome.ways) {
-    for (std::uint32_t nth = 0; nth < group.own.rows; ++nth) {
-      if (marks[nth]) continue;
-      marks[nth] = std::all_of(way.begin(), way.end(), [&](const SlotCondition& condition) {
-        const char* end = read(condition.slot, nth, value.data());
-        return search.Holds(condition,
-                            {value.data(), static_cast<std::size_t>(end - value.data())});
-      });
+    of_way.assign(marks.size(), 1);
+    for (const SlotCondition& condition : way) {
+      auto column = ColumnOf(number, condition.slot);
+      if (!column) return std::move(column).error();
+      if (condition.slot >= shared) {
+        (*column)->Keep(search, condition, of_way);
+        continue;
+      }
+      if (places.empty()) places = PlacesInPrefix(number);
+      of_prefix.assign(prefixes_[group.prefix - 1].rows, 0);
+      for (std::size_t nth = 0; nth < places.size(); ++nth) of_prefix[places[nth]] = of_way[nth];
+      (*column)->Keep(search, condition, of_prefix);
+      for (std::size_t nth = 0; nth < places.size(); ++nth) of_way[nth] = of_prefix[places[nth]];
     }
+    for (std::size_t nth = 0; nth < marks.size(); ++nth) marks[nth] |= of_way[nth];
   }
+  return {};
 }
 
-void LinesReader::Select(const LiteralSearch& search, std::span<const LiteralOutcome> outcomes,
-                         std::vector<std::uint32_t>& rows) const {
+Result<void> LinesReader::Mark(const LiteralSearch& search,
+                               std::span<const LiteralOutcome> outcomes,
+                               std::span<const std::uint8_t> wanted, RowMarks& marks) {
   using Kind = LiteralOutcome::Kind;
-  if (std::all_of(outcomes.begin(), outcomes.end(),
-                  [](const LiteralOutcome& outcome) { return outcome.kind == Kind::kNever; })) {
-    return;
-  }
-  std::vector<std::vector<bool>> marks(groups_.size());
+  if (auto checked = CheckRows(); !checked) return checked;
+  std::vector<std::uint8_t> whole(groups_.size());  // every line holds it
+  std::vector<RowMarks> of_groups(groups_.size());  // of lines of those where some do
+  bool any = false;
+  bool some = false;
   for (std::uint32_t group = 0; group < groups_.size(); ++group) {
     const Kind kind = outcomes[group].kind;
-    if (kind == Kind::kNever || kind == Kind::kAlways) continue;
-    marks[group].resize(groups_[group].own.rows);
-    Mark(search, group, outcomes[group], marks[group]);
+    if (kind == Kind::kNever || !wanted[group]) continue;
+    any = true;
+    if (kind == Kind::kAlways) {
+      whole[group] = 1;
+      continue;
+    }
+    some = true;
+    of_groups[group].resize(groups_[group].own.rows);
+    auto done = MarkInGroup(search, group, outcomes[group], of_groups[group]);
+    if (!done) return done;
   }
+  if (!any) return {};
+  if (!some) return MarkGroups(whole, marks);
   std::vector<std::uint32_t> next(groups_.size());
   for (std::uint32_t row = 0; row < rows_; ++row) {
     const std::uint32_t group = GroupOf(row);
-    const std::uint32_t nth = next[group]++;
-    const Kind kind = outcomes[group].kind;
-    if (kind == Kind::kAlways || (kind != Kind::kNever && marks[group][nth])) rows.push_back(row);
+    const RowMarks& of_group = of_groups[group];
+    marks[row] |= of_group.empty() ? whole[group] : of_group[next[group]++];
   }
+  return {};
+}
+
+Result<void> LinesReader::MarkGroups(std::span<const std::uint8_t> wanted, RowMarks& marks) {
+  if (auto checked = CheckRows(); !checked) return checked;
+  for (std::uint32_t row = 0; row < rows_; ++row) marks[row] |= wanted[GroupOf(row)];
+  return {};
 }
 
 }  // namespace dunlin::store

@@ -1,8 +1,13 @@
 #include "collector/store/lines/literal_search.h"
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <cstring>
+#include <mutex>
+#include <unordered_map>
+
+#include "collector/store/lines/line_cutter.h"
 
 namespace dunlin::store {
 namespace {
@@ -23,6 +28,10 @@ bool InRange(std::string_view text, const ValueColumnInfo& info) {
          number <= info.most;
 }
 
+bool IsWordByte(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
 bool SameInAnyCase(std::string_view lower, std::string_view text) {
   if (lower.size() != text.size()) return false;
   for (std::size_t i = 0; i < lower.size(); ++i) {
@@ -33,13 +42,31 @@ bool SameInAnyCase(std::string_view lower, std::string_view text) {
 
 }  // namespace
 
+/// Verdicts by dictionary.
+class LiteralSearch::Memo {
+ public:
+  using Verdicts = std::vector<std::atomic<TemplateVerdict>>;
+
+  /// Stays where it is.
+  Verdicts& Of(std::span<const std::string> dictionary) {
+    std::lock_guard lock(mutex_);
+    return verdicts_.try_emplace(dictionary.data(), dictionary.size()).first->second;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::unordered_map<const std::string*, Verdicts> verdicts_;
+};
+
 LiteralSearch::LiteralSearch(std::string literal, bool any_case)
-    : literal_(std::move(literal)), any_case_(any_case) {
+    : literal_(std::move(literal)), any_case_(any_case), memo_(std::make_shared<Memo>()) {
   if (any_case_) std::transform(literal_.begin(), literal_.end(), literal_.begin(), Lower);
 }
 
 /// `part` is of the literal.
 bool LiteralSearch::Same(std::string_view part, std::string_view text) const {
+  // Nearly all that is compared differs in its first byte: no call for that.
+  if (!any_case_ && !part.empty() && !text.empty() && part[0] != text[0]) return false;
   return any_case_ ? SameInAnyCase(part, text) : part == text;
 }
 
@@ -77,14 +104,91 @@ bool LiteralSearch::MayHold(const SlotCondition& condition, const ValueColumnInf
   if (condition.kind == Kind::kEquals && size < info.least_bytes) return false;
   if (info.kind == ValueKind::kConstant) return Holds(condition, info.constant);
   if (condition.kind == Kind::kEquals && !InRange(condition.text, info)) return false;
-  unsigned classes = ByteClassesOf(condition.text);
-  if (any_case_) {
-    // The literal is in lower case: upper-case letters of values serve as well.
-    if ((info.classes & kUpperLetters) != 0) {
-      classes &= ~static_cast<unsigned>(kLowerHexLetters | kOtherLowerLetters);
-    }
+  return HasClassesOf(condition.text, info.classes);
+}
+
+/// Whether bytes of `classes` can make up `part`.
+bool LiteralSearch::HasClassesOf(std::string_view part, std::uint8_t classes) const {
+  unsigned needed = ByteClassesOf(part);
+  // In any case the literal is in lower case: upper-case letters of values serve as well.
+  if (any_case_ && (classes & kUpperLetters) != 0) {
+    needed &= ~static_cast<unsigned>(kLowerHexLetters | kOtherLowerLetters);
   }
-  return (classes & ~static_cast<unsigned>(info.classes)) == 0;
+  return (needed & ~static_cast<unsigned>(classes)) == 0;
+}
+
+bool LiteralSearch::MayBeInside(const ValueSummary& values) const {
+  return literal_.size() <= values.longest && HasClassesOf(literal_, values.classes);
+}
+
+std::vector<TemplateVerdict> LiteralSearch::Judge(std::span<const std::string> dictionary,
+                                                  std::span<const std::uint32_t> numbers) const {
+  Memo::Verdicts& known = memo_->Of(dictionary);
+  std::vector<TemplateVerdict> verdicts;
+  verdicts.reserve(numbers.size());
+  for (std::uint32_t number : numbers) {
+    TemplateVerdict verdict = known[number].load(std::memory_order_relaxed);
+    if (verdict == TemplateVerdict::kNotAsked) {
+      // Two threads may find it at once, and find the same.
+      verdict = JudgeText(dictionary[number]);
+      known[number].store(verdict, std::memory_order_relaxed);
+    }
+    verdicts.push_back(verdict);
+  }
+  return verdicts;
+}
+
+/// Goes through fixed text and slots with the set of places in the literal up to which it may have
+/// been found, of which 0 is always one. A value is letters and digits, the rest of a line any
+/// bytes (docs/line-columns.md, "Templates").
+TemplateVerdict LiteralSearch::JudgeText(std::string_view text) const {
+  const std::size_t size = literal_.size();
+  std::vector<bool> reached(size);
+  std::vector<bool> next(size);
+  bool maybe = false;
+  auto go_on = [&](std::size_t place) {
+    if (place == size) {
+      maybe = true;
+    } else {
+      next[place] = true;
+    }
+  };
+  for (std::size_t at = 0; at < text.size();) {
+    next.assign(size, false);
+    const char slot = text[at];
+    if (slot == kValueSlot || slot == kTextSlot) {
+      for (std::size_t begin = 0; begin < size; ++begin) {
+        if (begin > 0 && !reached[begin]) continue;
+        for (std::size_t end = begin + 1; end <= size; ++end) {
+          if (slot == kValueSlot && !IsWordByte(literal_[end - 1])) break;
+          if (begin == 0 && end == size) break;  // inside
+          go_on(end);
+        }
+      }
+      ++at;
+    } else {
+      std::size_t end = at;
+      while (end < text.size() && text[end] != kValueSlot && text[end] != kTextSlot) ++end;
+      const std::string_view fixed = text.substr(at, end - at);
+      if (Contains(fixed, literal_)) return TemplateVerdict::kAlways;
+      for (std::size_t begin = 1; begin < size; ++begin) {
+        if (!reached[begin]) continue;
+        const std::size_t common = std::min(fixed.size(), size - begin);
+        if (Same(std::string_view(literal_).substr(begin, common), fixed.substr(0, common))) {
+          go_on(begin + common);
+        }
+      }
+      for (std::size_t common = 1; common < size && common <= fixed.size(); ++common) {
+        if (Same(std::string_view(literal_).substr(0, common),
+                 fixed.substr(fixed.size() - common))) {
+          go_on(common);
+        }
+      }
+      at = end;
+    }
+    std::swap(reached, next);
+  }
+  return maybe ? TemplateVerdict::kMaybe : TemplateVerdict::kInside;
 }
 
 /// Collects the ways in which the literal can lie in lines of one template.

@@ -1,8 +1,8 @@
 #include "collector/store/lines/value_column.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cstring>
+
+#include "collector/store/lines/text_copy.h"
 
 namespace dunlin::store {
 namespace {
@@ -20,15 +20,6 @@ std::uint32_t DigitsOf(std::uint64_t number) {
   std::uint32_t digits = 1;
   for (; number >= 10; number /= 10) ++digits;
   return digits;
-}
-
-std::uint64_t LoadPlanes(const unsigned char* planes, std::size_t count, std::size_t stride,
-                         std::size_t at) {
-  std::uint64_t number = 0;
-  for (std::size_t plane = 0; plane < count; ++plane) {
-    number = number << 8 | planes[plane * stride + at];
-  }
-  return number;
 }
 
 bool ReadNumberInfo(ByteReader& directory, std::uint32_t rows, ValueColumnInfo& info) {
@@ -104,9 +95,11 @@ std::optional<ValueColumnInfo> ReadValueColumnInfo(ByteReader& directory, std::u
   return info;
 }
 
-std::optional<ValueColumn> ValueColumn::Make(const ValueColumnInfo& info, std::string_view area,
+std::optional<ValueColumn> ValueColumn::Make(const ValueColumnInfo& info, Parts parts,
                                              std::uint32_t rows) {
-  if (area.size() != info.area_bytes) return {};
+  std::uint64_t bytes = 0;
+  for (std::string_view part : parts) bytes += part.size();
+  if (bytes != info.area_bytes) return {};
   ValueColumn column;
   column.info_ = info;
   column.rows_ = rows;
@@ -115,107 +108,107 @@ std::optional<ValueColumn> ValueColumn::Make(const ValueColumnInfo& info, std::s
     case ValueKind::kConstant:
       break;
     case ValueKind::kNumber:
-      good = column.SetNumbers(area);
+      good = column.SetNumbers(parts);
       break;
     case ValueKind::kDelta:
-      good = column.SetDeltas(area);
+      good = column.SetDeltas(parts);
       break;
     case ValueKind::kDictionary:
-      good = column.SetDictionary(area);
+      good = column.SetDictionary(parts);
       break;
     case ValueKind::kHex:
-      column.bytes_ = area.data();
+      if (!parts.empty()) column.bytes_ = parts[0].data();
       break;
     case ValueKind::kBytes:
-      good = column.SetBytes(area);
+      good = column.SetBytes(parts);
       break;
   }
   if (!good) return {};
   return column;
 }
 
-bool ValueColumn::SetNumbers(std::string_view area) {
-  planes_ = reinterpret_cast<const unsigned char*>(area.data());
-  plane_count_ = info_.width;
+/// Takes planes of `count` numbers from the front of `parts`.
+bool ValueColumn::SetPlanes(Parts& parts, std::uint32_t count, std::uint8_t width) {
+  const std::size_t needed = width == 1 ? 1 : 2;
+  if (count == 0) return parts.empty();
+  if (parts.size() < needed || parts[0].size() != count) return false;
+  high_ = reinterpret_cast<const unsigned char*>(parts[0].data());
+  plane_count_ = width;
+  plane_rows_ = count;
+  if (width > 1) {
+    if (parts[1].size() != std::size_t{count} * (width - 1U)) return false;
+    low_ = reinterpret_cast<const unsigned char*>(parts[1].data());
+  }
+  parts = parts.subspan(needed);
+  return true;
+}
+
+bool ValueColumn::SetNumbers(Parts parts) {
+  if (!SetPlanes(parts, rows_, info_.width)) return false;
   const std::uint64_t range = info_.most - info_.least;
   std::uint64_t most = 0;
   for (std::uint32_t row = 0; row < rows_; ++row) most = std::max(most, Plane(row));
   return most <= range;
 }
 
-bool ValueColumn::SetDeltas(std::string_view area) {
-  const auto* planes = reinterpret_cast<const unsigned char*>(area.data());
+bool ValueColumn::SetDeltas(Parts parts) {
+  if (!SetPlanes(parts, rows_ - 1, info_.width)) return false;
   const std::uint64_t range = info_.most - info_.least;
   const auto least = static_cast<std::uint64_t>(UnZigZag(info_.least_delta));
   numbers_.resize(rows_);
   numbers_[0] = info_.first;
   for (std::uint32_t row = 1; row < rows_; ++row) {
-    numbers_[row] = numbers_[row - 1] + least + LoadPlanes(planes, info_.width, rows_ - 1, row - 1);
+    numbers_[row] = numbers_[row - 1] + least + Plane(row - 1);
     if (numbers_[row] - info_.least > range) return false;
   }
   return true;
 }
 
-/// Lengths, if there are several, and the texts of `count` values at the front of `area`. The bytes
-/// they take, or nothing.
-std::optional<std::size_t> ValueColumn::SetTexts(std::string_view area, std::uint32_t count) {
+/// Takes lengths, if there are several, and the texts of `count` values from the front of `parts`.
+bool ValueColumn::SetTexts(Parts& parts, std::uint32_t count) {
   std::uint64_t bytes = std::uint64_t{count} * info_.least_bytes;
-  std::size_t begin = 0;
   if (info_.width > 0) {
-    begin = std::size_t{count} * info_.width;
-    if (area.size() < begin) return {};
-    const auto* planes = reinterpret_cast<const unsigned char*>(area.data());
+    if (parts.empty() || parts[0].size() != std::size_t{count} * info_.width) return false;
+    const auto* planes = reinterpret_cast<const unsigned char*>(parts[0].data());
     ends_.resize(count);
     bytes = 0;
     std::uint64_t longest = 0;
     for (std::uint32_t i = 0; i < count; ++i) {
-      const std::uint64_t length = LoadPlanes(planes, info_.width, count, i);
-      if (length < info_.least_bytes || length > info_.most_bytes) return {};
+      std::uint64_t length = 0;
+      for (std::size_t plane = 0; plane < info_.width; ++plane) {
+        length = length << 8 | planes[plane * count + i];
+      }
+      if (length < info_.least_bytes || length > info_.most_bytes) return false;
       bytes += length;
       longest = std::max(longest, length);
-      if (bytes > UINT32_MAX) return {};
+      if (bytes > UINT32_MAX) return false;
       ends_[i] = static_cast<std::uint32_t>(bytes);
     }
-    if (longest != info_.most_bytes) return {};
+    if (longest != info_.most_bytes) return false;
+    parts = parts.subspan(1);
   }
-  if (area.size() - begin < bytes) return {};
-  bytes_ = area.data() + begin;
-  return begin + bytes;
+  if (bytes == 0) return true;
+  if (parts.empty() || parts[0].size() != bytes) return false;
+  bytes_ = parts[0].data();
+  parts = parts.subspan(1);
+  return true;
 }
 
-bool ValueColumn::SetDictionary(std::string_view area) {
-  const auto used = SetTexts(area, info_.entries);
-  if (!used) return false;
-  plane_count_ = WidthOf(info_.entries - 1);
-  if (area.size() - *used != std::size_t{rows_} * plane_count_) return false;
-  planes_ = reinterpret_cast<const unsigned char*>(area.data() + *used);
+bool ValueColumn::SetDictionary(Parts parts) {
+  if (!SetTexts(parts, info_.entries) || !SetPlanes(parts, rows_, info_.code_width())) return false;
   std::uint64_t most = 0;
   for (std::uint32_t row = 0; row < rows_; ++row) most = std::max(most, Plane(row));
-  return most < info_.entries;
+  return parts.empty() && most < info_.entries;
 }
 
-bool ValueColumn::SetBytes(std::string_view area) {
-  const auto used = SetTexts(area, rows_);
-  return used && *used == area.size();
-}
-
-std::uint64_t ValueColumn::Plane(std::uint32_t row) const {
-  if (plane_count_ == 1) return planes_[row];
-  if (plane_count_ == 2) return std::uint64_t{planes_[row]} << 8 | planes_[rows_ + row];
-  return LoadPlanes(planes_, plane_count_, rows_, row);
-}
+bool ValueColumn::SetBytes(Parts parts) { return SetTexts(parts, rows_) && parts.empty(); }
 
 char* ValueColumn::WriteNumber(std::uint64_t number, char* out) const {
-  if (!info_.zero_padded) return std::to_chars(out, out + info_.most_bytes, number).ptr;
-  char* const end = out + info_.least_bytes;
-  for (char* at = end; at > out; number /= 10) *--at = static_cast<char>('0' + number % 10);
-  return end;
-}
-
-std::string_view ValueColumn::Text(std::uint32_t index) const {
-  if (ends_.empty()) return {bytes_ + std::size_t{index} * info_.least_bytes, info_.least_bytes};
-  const std::uint32_t begin = index == 0 ? 0 : ends_[index - 1];
-  return {bytes_ + begin, ends_[index] - begin};
+  // Of one length, as of leading zeros, it is the same.
+  if (info_.least_bytes == info_.most_bytes) {
+    return WritePaddedDecimal(number, info_.most_bytes, out);
+  }
+  return WriteDecimal(number, out);
 }
 
 char* ValueColumn::Write(std::uint32_t row, char* out) const {
@@ -245,8 +238,7 @@ char* ValueColumn::Write(std::uint32_t row, char* out) const {
       text = Text(row);
       break;
   }
-  std::memcpy(out, text.data(), text.size());
-  return out + text.size();
+  return CopyText(out, text);
 }
 
 }  // namespace dunlin::store

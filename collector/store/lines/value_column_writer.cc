@@ -1,14 +1,15 @@
+#include "collector/store/lines/value_column_writer.h"
+
 #include <algorithm>
 #include <array>
+#include <cstring>
 
-#include "collector/store/lines/value_column.h"
+#include "collector/store/lines/value_number.h"
+#include "protocol/base/checksum.h"
 
 namespace dunlin::store {
 namespace {
 
-/// More digits could overflow.
-constexpr std::size_t kMostDigits = 18;
-constexpr std::size_t kMostEntries = 65536;
 /// Below this a dictionary's own entries cost more than it saves.
 constexpr std::size_t kFewestRowsOfDictionary = 8;
 constexpr std::size_t kShortestHex = 8;
@@ -19,42 +20,38 @@ std::uint8_t WidthOf(std::uint64_t most) {
   return width;
 }
 
+/// The least number of so many digits that is written without a zero in front.
+constexpr std::array<std::uint64_t, kMostDecimalDigits + 1> MakeLeastOfDigits() {
+  std::array<std::uint64_t, kMostDecimalDigits + 1> least{};
+  std::uint64_t power = 10;
+  for (std::size_t digits = 2; digits < least.size(); ++digits, power *= 10) least[digits] = power;
+  return least;
+}
+constexpr auto kLeastOfDigits = MakeLeastOfDigits();
+
+char* Extend(std::string& area, std::size_t bytes) {
+  const std::size_t at = area.size();
+  area.resize(at + bytes);
+  return area.data() + at;
+}
+
 template <typename Number>
-void AppendPlanes(std::string& area, const std::vector<Number>& numbers, std::uint64_t less,
+void AppendPlanes(std::string& area, std::span<const Number> numbers, Number less,
                   std::uint8_t width) {
-  std::size_t at = area.size();
-  area.resize(at + numbers.size() * width);
-  char* out = area.data() + at;
+  char* out = Extend(area, numbers.size() * width);
   for (int plane = width - 1; plane >= 0; --plane) {
-    for (Number number : numbers) *out++ = static_cast<char>((number - less) >> (8 * plane));
-  }
-}
-
-bool AllHex(std::span<const std::string_view> values) {
-  for (std::string_view value : values) {
-    for (char c : value) {
-      if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) return false;
+    const int shift = 8 * plane;
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      out[i] = static_cast<char>((numbers[i] - less) >> shift);
     }
-  }
-  return true;
-}
-
-unsigned HexDigit(char c) { return static_cast<unsigned>(c <= '9' ? c - '0' : c - 'a' + 10); }
-
-void AppendHex(std::string& area, std::string_view value) {
-  for (std::size_t i = 0; i < value.size(); i += 2) {
-    unsigned byte = HexDigit(value[i]) << 4;
-    if (i + 1 < value.size()) byte |= HexDigit(value[i + 1]);
-    area.push_back(static_cast<char>(byte));
+    out += numbers.size();
   }
 }
 
-void AppendLengths(std::string& area, std::span<const std::string_view> values,
-                   std::uint8_t width) {
+void AppendLengths(std::string& area, std::span<const CutValue> values, std::uint8_t width) {
+  char* out = Extend(area, values.size() * width);
   for (int plane = width - 1; plane >= 0; --plane) {
-    for (std::string_view value : values) {
-      area.push_back(static_cast<char>(value.size() >> (8 * plane)));
-    }
+    for (const CutValue& value : values) *out++ = static_cast<char>(value.bytes() >> (8 * plane));
   }
 }
 
@@ -94,87 +91,94 @@ void AppendInfo(std::string& directory, const ValueColumnInfo& info) {
 
 }  // namespace
 
-std::uint8_t ByteClassesOf(std::string_view bytes) {
-  unsigned classes = 0;
-  for (char c : bytes) {
-    if (c >= '0' && c <= '9') {
-      classes |= kDecimalDigits;
-    } else if (c >= 'a' && c <= 'z') {
-      classes |= c <= 'f' ? kLowerHexLetters : kOtherLowerLetters;
-    } else if (c >= 'A' && c <= 'Z') {
-      classes |= kUpperLetters;
-    } else {
-      classes |= kOtherBytes;
-    }
+/// Sets the lengths of info_.
+ValueColumnWriter::Survey ValueColumnWriter::Look(std::string_view text,
+                                                  std::span<const CutValue> values) {
+  const CutValue first = values[0];
+  std::uint32_t least = UINT32_MAX;
+  std::uint32_t most = 0;
+  std::uint32_t forms = 0;
+  std::uint64_t differences = 0;
+  Survey survey;
+  for (const CutValue& value : values) {
+    const std::uint32_t bytes = value.bytes();
+    least = std::min(least, bytes);
+    most = std::max(most, bytes);
+    forms = std::max(forms, value.form_and_bytes);
+    differences |= (value.number ^ first.number) | (value.form_and_bytes ^ first.form_and_bytes);
+    survey.text_bytes += bytes;
   }
-  return static_cast<std::uint8_t>(classes);
+  info_.least_bytes = least;
+  info_.most_bytes = most;
+  survey.most_form = static_cast<ValueForm>(forms >> CutValue::kFormShift);
+  survey.same = least == most && differences == 0;
+  if (survey.same && survey.most_form == ValueForm::kText) {
+    survey.same = std::all_of(values.begin(), values.end(), [&](const CutValue& value) {
+      return value.In(text) == first.In(text);
+    });
+  }
+  return survey;
 }
 
-/// Whether all are decimal numbers that their value and info_ give back.
-bool ValueColumnWriter::ReadNumbers(std::span<const std::string_view> values) {
-  if (info_.most_bytes > kMostDigits || info_.least_bytes == 0) return false;
-  numbers_.clear();
-  const bool one_length = info_.least_bytes == info_.most_bytes;
+/// Whether their value and info_ give decimal numbers back.
+bool ValueColumnWriter::ReadNumbers(std::span<const CutValue> values) {
+  numbers_.resize(values.size());
+  std::uint64_t least = UINT64_MAX;
+  std::uint64_t most = 0;
   bool padded = false;
-  info_.least = UINT64_MAX;
-  info_.most = 0;
-  for (std::string_view value : values) {
-    std::uint64_t number = 0;
-    for (char c : value) {
-      const auto digit = static_cast<unsigned>(static_cast<unsigned char>(c) - '0');
-      if (digit > 9) return false;
-      number = number * 10 + digit;
-    }
-    if (value.size() > 1 && value[0] == '0') {
-      if (!one_length) return false;
-      padded = true;
-    }
-    info_.least = std::min(info_.least, number);
-    info_.most = std::max(info_.most, number);
-    numbers_.push_back(number);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::uint64_t number = values[i].number;
+    numbers_[i] = number;
+    least = std::min(least, number);
+    most = std::max(most, number);
+    padded |= number < kLeastOfDigits[values[i].form_and_bytes];
   }
+  if (padded && info_.least_bytes != info_.most_bytes) return false;
+  info_.least = least;
+  info_.most = most;
   info_.zero_padded = padded;
   return true;
 }
 
-/// Whether there are few enough distinct values that entries and codes take less than `below`.
-bool ValueColumnWriter::ReadDictionary(std::span<const std::string_view> values,
-                                       std::size_t below) {
-  if (values.size() < kFewestRowsOfDictionary) return false;
-  index_.clear();
-  distinct_.clear();
-  codes_.clear();
-  const bool one_length = info_.least_bytes == info_.most_bytes;
-  const std::size_t most = std::min(values.size() / 2, kMostEntries);
-  std::size_t bytes = values.size();
-  for (std::string_view value : values) {
-    auto [at, added] = index_.try_emplace(value, static_cast<std::uint32_t>(distinct_.size()));
-    if (added) {
-      distinct_.push_back(value);
-      bytes += value.size() + (one_length ? 0 : 1);
-      if (distinct_.size() == 257) bytes += values.size();
-      if (distinct_.size() > most || bytes >= below) return false;
-    }
-    codes_.push_back(at->second);
+/// The width of differences between neighbours: of counters and clocks less than that of numbers.
+std::uint8_t ValueColumnWriter::ReadDeltas() {
+  deltas_.resize(numbers_.size() - 1);
+  std::int64_t least = INT64_MAX;
+  std::int64_t most = INT64_MIN;
+  for (std::size_t i = 0; i < deltas_.size(); ++i) {
+    const std::uint64_t delta = numbers_[i + 1] - numbers_[i];
+    deltas_[i] = delta;
+    least = std::min(least, static_cast<std::int64_t>(delta));
+    most = std::max(most, static_cast<std::int64_t>(delta));
   }
-  return true;
+  info_.first = numbers_[0];
+  info_.least_delta = ZigZag(least);
+  return WidthOf(static_cast<std::uint64_t>(most) - static_cast<std::uint64_t>(least));
+}
+
+/// Whether all are hexadecimal digits of one length.
+bool ValueColumnWriter::ReadHex(std::string_view text, std::span<const CutValue> values) {
+  if (info_.least_bytes != info_.most_bytes || info_.most_bytes < kShortestHex) return false;
+  return std::all_of(values.begin(), values.end(), [&](const CutValue& value) {
+    return value.form() != ValueForm::kText ||
+           (ByteClassesOf(value.In(text)) & ~unsigned{kDecimalDigits | kLowerHexLetters}) == 0;
+  });
 }
 
 /// Sets info_ to what takes the fewest bytes, which it returns; dictionaries apart.
-std::size_t ValueColumnWriter::ChooseKind(std::span<const std::string_view> values,
-                                          std::size_t text_bytes) {
+std::size_t ValueColumnWriter::ChooseKind(std::string_view text, std::span<const CutValue> values,
+                                          const Survey& survey) {
   const std::size_t rows = values.size();
-  const bool one_length = info_.least_bytes == info_.most_bytes;
   info_.kind = ValueKind::kBytes;
-  info_.width = one_length ? 0 : WidthOf(info_.most_bytes);
-  const std::size_t as_bytes = text_bytes + rows * info_.width;
-  if (!ReadNumbers(values)) {
-    if (!one_length || info_.most_bytes < kShortestHex || !AllHex(values)) return as_bytes;
+  info_.width = info_.least_bytes == info_.most_bytes ? 0 : WidthOf(info_.most_bytes);
+  const std::size_t as_bytes = survey.text_bytes + rows * info_.width;
+  if (survey.most_form != ValueForm::kDecimal || !ReadNumbers(values)) {
+    if (!ReadHex(text, values)) return as_bytes;
     info_.kind = ValueKind::kHex;
     return rows * ((info_.most_bytes + 1) / 2);
   }
   const std::uint8_t width = WidthOf(info_.most - info_.least);
-  const std::uint8_t delta_width = ReadDeltas();
+  const std::uint8_t delta_width = width == 1 ? width : ReadDeltas();
   const std::uint8_t least_width = std::min(width, delta_width);
   if (rows * least_width >= as_bytes) return as_bytes;
   info_.kind = delta_width < width ? ValueKind::kDelta : ValueKind::kNumber;
@@ -182,80 +186,102 @@ std::size_t ValueColumnWriter::ChooseKind(std::span<const std::string_view> valu
   return rows * least_width;
 }
 
-/// The width of differences between neighbours: of counters and clocks less than that of numbers.
-std::uint8_t ValueColumnWriter::ReadDeltas() {
-  // Above all negative ones, so that they compare as unsigned.
-  constexpr std::uint64_t kMiddle = std::uint64_t{1} << 63;
-  deltas_.clear();
-  std::uint64_t least = UINT64_MAX;
-  std::uint64_t most = 0;
-  for (std::size_t i = 1; i < numbers_.size(); ++i) {
-    deltas_.push_back(numbers_[i] - numbers_[i - 1] + kMiddle);
-    least = std::min(least, deltas_.back());
-    most = std::max(most, deltas_.back());
+/// Makes numbers_ what tells values apart.
+void ValueColumnWriter::HashTexts(std::string_view text, std::span<const CutValue> values) {
+  numbers_.resize(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    numbers_[i] =
+        values[i].form() == ValueForm::kText ? Checksum(values[i].In(text)) : values[i].number;
   }
-  for (std::uint64_t& delta : deltas_) delta -= least;
-  info_.first = numbers_[0];
-  info_.least_delta = ZigZag(static_cast<std::int64_t>(least - kMiddle));
-  return WidthOf(most - least);
 }
 
-void ValueColumnWriter::AppendDictionary(std::string& area) {
-  info_.kind = ValueKind::kDictionary;
-  info_.entries = static_cast<std::uint32_t>(distinct_.size());
-  AppendTexts(distinct_, area);
-  AppendPlanes(area, codes_, 0, WidthOf(distinct_.size() - 1));
+void ValueColumnWriter::AppendHex(std::string_view text, std::span<const CutValue> values,
+                                  std::string& area) const {
+  const std::uint32_t digits = info_.most_bytes;
+  const std::size_t stride = (digits + 1) / 2;
+  // Room for writing eight bytes at a time.
+  const std::size_t begin = area.size();
+  char* out = Extend(area, values.size() * stride + 8);
+  for (const CutValue& value : values) {
+    const char* at = text.data() + value.offset;
+    for (std::uint32_t done = 0; done < digits; done += kMostHexDigits) {
+      const std::uint32_t count = std::min(digits - done, kMostHexDigits);
+      std::uint64_t number = 0;
+      if (value.form() == ValueForm::kHex) {
+        number = value.number;
+      } else {
+        for (std::uint32_t i = 0; i < count; ++i) number = number << 4 | HexDigit(at[done + i]);
+      }
+      number <<= 4 * (kMostHexDigits - count);
+      for (std::size_t i = 0; i < 8; ++i)
+        out[done / 2 + i] = static_cast<char>(number >> (56 - 8 * i));
+    }
+    out += stride;
+  }
+  area.resize(begin + values.size() * stride);
 }
 
 /// Lengths, if there are several, and texts.
-void ValueColumnWriter::AppendTexts(std::span<const std::string_view> texts, std::string& area) {
-  unsigned classes = 0;
+void ValueColumnWriter::AppendTexts(std::string_view text, std::span<const CutValue> texts,
+                                    std::string& area) {
   if (info_.least_bytes != info_.most_bytes) AppendLengths(area, texts, WidthOf(info_.most_bytes));
-  for (std::string_view text : texts) {
-    classes |= ByteClassesOf(text);
-    area.append(text);
+  std::size_t bytes = 0;
+  for (const CutValue& value : texts) bytes += value.bytes();
+  char* const begin = Extend(area, bytes);
+  char* out = begin;
+  for (const CutValue& value : texts) {
+    std::memcpy(out, text.data() + value.offset, value.bytes());
+    out += value.bytes();
   }
-  info_.classes = static_cast<std::uint8_t>(classes);
+  info_.classes = ByteClassesOf({begin, bytes});
 }
 
-void ValueColumnWriter::Append(std::span<const std::string_view> values, std::string& directory,
-                               std::string& area) {
+const ValueColumnInfo& ValueColumnWriter::Append(std::string_view text,
+                                                 std::span<const CutValue> values,
+                                                 std::string& directory, ValueStreams& streams) {
   info_ = {};
-  std::size_t least = values[0].size();
-  std::size_t most = least;
-  std::size_t text_bytes = 0;
-  bool same = true;
-  for (std::string_view value : values) {
-    least = std::min(least, value.size());
-    most = std::max(most, value.size());
-    text_bytes += value.size();
-    same = same && value == values[0];
-  }
-  if (same) {
-    info_.constant = values[0];
+  const Survey survey = Look(text, values);
+  if (survey.same) {
+    info_.constant = values[0].In(text);
+    info_.least_bytes = info_.most_bytes = static_cast<std::uint32_t>(info_.constant.size());
+    info_.classes = ByteClassesOf(info_.constant);
     AppendInfo(directory, info_);
-    return;
+    return info_;
   }
-  info_.least_bytes = static_cast<std::uint32_t>(least);
-  info_.most_bytes = static_cast<std::uint32_t>(most);
-  const std::size_t best = ChooseKind(values, text_bytes);
-  const std::size_t begin = area.size();
+  const std::size_t best = ChooseKind(text, values, survey);
+  area_.clear();
   // Steps of a clock compress to next to nothing, and nothing is smaller than a byte.
   const bool settled =
       info_.kind == ValueKind::kDelta || (info_.kind == ValueKind::kNumber && info_.width == 1);
-  if (!settled && ReadDictionary(values, best)) {
-    AppendDictionary(area);
-  } else if (info_.kind == ValueKind::kNumber) {
-    AppendPlanes(area, numbers_, info_.least, info_.width);
-  } else if (info_.kind == ValueKind::kDelta) {
-    AppendPlanes(area, deltas_, 0, info_.width);
-  } else if (info_.kind == ValueKind::kHex) {
-    for (std::string_view value : values) AppendHex(area, value);
-  } else {
-    AppendTexts(values, area);
+  const bool one_length = info_.least_bytes == info_.most_bytes;
+  bool dictionary = !settled && values.size() >= kFewestRowsOfDictionary;
+  if (dictionary) {
+    if (info_.kind != ValueKind::kNumber) HashTexts(text, values);
+    dictionary = distinct_.Find(text, values, numbers_, one_length, best);
   }
-  info_.area_bytes = area.size() - begin;
+  if (dictionary) {
+    info_.kind = ValueKind::kDictionary;
+    info_.width = one_length ? 0 : WidthOf(info_.most_bytes);
+    info_.entries = static_cast<std::uint32_t>(distinct_.entries().size());
+    AppendTexts(text, distinct_.entries(), area_);
+    AppendPlanes<std::uint16_t>(area_, distinct_.codes(), 0, info_.code_width());
+  } else if (info_.kind == ValueKind::kNumber) {
+    info_.classes = kDecimalDigits;
+    AppendPlanes<std::uint64_t>(area_, numbers_, info_.least, info_.width);
+  } else if (info_.kind == ValueKind::kDelta) {
+    info_.classes = kDecimalDigits;
+    AppendPlanes<std::uint64_t>(
+        area_, deltas_, static_cast<std::uint64_t>(UnZigZag(info_.least_delta)), info_.width);
+  } else if (info_.kind == ValueKind::kHex) {
+    info_.classes = kDecimalDigits | kLowerHexLetters;
+    AppendHex(text, values, area_);
+  } else {
+    AppendTexts(text, values, area_);
+  }
+  info_.area_bytes = area_.size();
   AppendInfo(directory, info_);
+  streams.Add(info_, static_cast<std::uint32_t>(values.size()), area_);
+  return info_;
 }
 
 }  // namespace dunlin::store

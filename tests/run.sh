@@ -63,16 +63,28 @@ fi
 # CTest shows what a failed test printed, not why another was skipped.
 skipped() { grep -h '^skipped: ' "build/$1/Testing/Temporary/LastTest.log" || true; }
 
+# last_words FOLDER: the names of the tests that failed, each with the end of what it printed
+last_words() {
+  [ -s "$1/LastTestsFailed.log" ] || echo '  no test was run'
+  local test
+  while IFS= read -r test; do
+    printf '  %s\n' "${test#*:}"
+    awk -v header=" Testing: ${test#*:}" '
+      substr($0, length($0) - length(header) + 1) == header { inside = 1 }
+      inside && /^Test time = / { inside = 0 }
+      inside { print "    " substr($0, 1, 400) }
+    ' "$1/LastTest.log" | tail -n 25
+  done <"$1/LastTestsFailed.log"
+}
+
 failed=()
-# run_tests PRESET NAME ARGUMENT...: the tests of a build; what failed is named once more at the very end
+# run_tests PRESET NAME ARGUMENT...: the tests of a build; what failed, and why, is told once more at the very end
 run_tests() {
   local preset=$1 name=$2
   shift 2
   step "tests: $name"
   rm -f "build/$preset/Testing/Temporary/LastTestsFailed.log"
-  ctest --preset "$preset" "$@" || failed+=("$name:" "$(
-    sed 's/^/  /' "build/$preset/Testing/Temporary/LastTestsFailed.log" 2>/dev/null || echo '  no test was run'
-  )")
+  ctest --preset "$preset" "$@" || failed+=("$name:" "$(last_words "build/$preset/Testing/Temporary")")
 }
 
 # Only the built test binaries have labels.

@@ -23,8 +23,8 @@ extern "C" {
 // GLIBC_TUNABLES and MALLOC_* are read before main() begins, and are meant for the process: huge
 // pages for its heap, say. The linker gives the library this function in the place of its own
 // (--wrap), which so reads an environment of ours. It runs before the library is set up, so it may
-// do nothing else. No caches of small free blocks (tcache): up to 235 KB that fill as sizes come by,
-// and each block keeps its page from being given back; mallopt(3) does not know them.
+// do nothing else. No caches of small free blocks (tcache): up to 235 KB that fill as sizes come
+// by, and each block keeps its page from being given back; mallopt(3) does not know them.
 void __real___tunables_init(char** environment);
 void __wrap___tunables_init(char** /*environment*/) {
   static char tunables[] = "GLIBC_TUNABLES=glibc.malloc.tcache_count=0";

@@ -282,8 +282,8 @@ void AddStoreMetrics(metrics::Registry& registry, store::Store& store) {
                 AsDouble(s.compactions_total));
     out.Counter("dunlin_store_compaction_read_bytes_total", "Bytes of the segments merged.",
                 AsDouble(s.compaction_read_bytes_total));
-    out.Counter("dunlin_store_compaction_written_bytes_total", "Bytes of what merging made of them.",
-                AsDouble(s.compaction_written_bytes_total));
+    out.Counter("dunlin_store_compaction_written_bytes_total",
+                "Bytes of what merging made of them.", AsDouble(s.compaction_written_bytes_total));
     for (std::size_t r = 0; r < store::kExpiryReasons; ++r) {
       std::string reason(ExpiryReasonName(static_cast<store::ExpiryReason>(r)));
       out.Counter("dunlin_store_segments_expired_total", "Segments deleted, by what asked for it.",

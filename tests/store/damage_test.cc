@@ -6,6 +6,7 @@
 #include "collector/store/block_reader.h"
 #include "collector/store/manifest.h"
 #include "collector/store/segment_reader.h"
+#include "protocol/base/checksum.h"
 #include "tests/store/store_fixture.h"
 
 namespace dunlin::store {
@@ -23,11 +24,13 @@ std::vector<TestEntry> SomeEntries() {
   return entries;
 }
 
-/// All files of a store that was closed in good order.
-std::map<std::string, std::string> FilesOfClosedStore() {
+/// All files of a store that was closed in good order. When merged, lines are columns.
+std::map<std::string, std::string> FilesOfClosedStore(bool merged = false) {
   StoreFixture fixture;
   fixture.Open();
   fixture.Store1(SomeEntries());
+  fixture.Flush();
+  if (merged) REQUIRE(fixture.store().Compact());
   fixture.Close();
   std::map<std::string, std::string> files;
   for (const std::string& path : fixture.memory.Files("/data")) {
@@ -65,8 +68,22 @@ bool IsSubsequence(const std::vector<TestEntry>& part, const std::vector<TestEnt
   return true;
 }
 
+/// Whether everything in the segment can be read.
+bool IsWhole(const std::shared_ptr<const SegmentReader>& segment) {
+  std::string counters;
+  if (segment->counters() && !segment->Read(*segment->counters(), counters)) return false;
+  for (std::size_t i = 0; i < segment->blocks().size(); ++i) {
+    BlockReader block(segment, i);
+    if (!block.LoadRows() || !block.LoadText() || !block.LoadEnds() || !block.ReadGrams()) {
+      return false;
+    }
+  }
+  return true;
+}
+
 TEST_CASE("every flipped byte of a segment is detected when it is read", "[store][damage]") {
-  auto files = FilesOfClosedStore();
+  const bool merged = GENERATE(false, true);
+  auto files = FilesOfClosedStore(merged);
   std::string path = Find(files, ".seg");
   std::size_t size = files[path].size();
   for (std::size_t at = 0; at < size; ++at) {
@@ -77,26 +94,45 @@ TEST_CASE("every flipped byte of a segment is detected when it is read", "[store
     memory.Put("/s.seg", damaged);
     StreamTable streams;
     auto segment = SegmentReader::Open(memory, "/s.seg", streams);
-    bool detected = !segment;
-    if (segment) {
-      for (std::size_t i = 0; i < (*segment)->blocks().size(); ++i) {
-        BlockReader block(*segment, i);
-        if (!block.LoadRows() || !block.LoadText() || !block.LoadEnds()) detected = true;
-      }
-      std::string counters;
-      REQUIRE((*segment)->counters());
-      if (!(*segment)->Read(*(*segment)->counters(), counters)) {
-        detected = true;
-      }
-    } else {
-      CHECK((segment.error().code() == ErrorCode::kCorruption));
-    }
-    REQUIRE(detected);
+    if (!segment) CHECK((segment.error().code() == ErrorCode::kCorruption));
+    REQUIRE_FALSE((segment && IsWhole(*segment)));
   }
+  testing::MemoryFileSystem memory;
+  memory.Put("/s.seg", files[path]);
+  StreamTable streams;
+  auto segment = SegmentReader::Open(memory, "/s.seg", streams);
+  REQUIRE(segment);
+  CHECK(IsWhole(*segment));
+  CHECK((*segment)->counters());
+  const BlockForm form = merged ? BlockForm::kColumns : BlockForm::kText;
+  CHECK(((*segment)->blocks().front().form() == form));
+}
+
+/// Makes the header of a segment (64 bytes) or a manifest (32) say that it is of version 1.
+void MakeVersionOne(std::string& file, std::size_t header_bytes) {
+  file[8] = 1;
+  std::string checksum;
+  AppendFixed(checksum, Checksum(std::string_view(file).substr(0, header_bytes - 8)));
+  file.replace(header_bytes - 8, 8, checksum);
+}
+
+TEST_CASE("files of version 1 are read, and what follows is of version 2", "[store][damage]") {
+  auto files = FilesOfClosedStore();
+  MakeVersionOne(files[Find(files, ".seg")], kSegmentHeaderBytes);
+  MakeVersionOne(files[Find(files, "manifest-")], 32);
+  StoreFixture fixture;
+  Restore(fixture, files);
+  fixture.Open();
+  CHECK(fixture.ScanAll() == SomeEntries());
+  REQUIRE(fixture.store().Compact());
+  CHECK(fixture.ScanAll() == SomeEntries());
+  fixture.CrashAndReopen();
+  CHECK(fixture.ScanAll() == SomeEntries());
+  CHECK(fixture.store().Stats().quarantined_segments == 0);
 }
 
 TEST_CASE("a segment cut anywhere is refused", "[store][damage]") {
-  auto files = FilesOfClosedStore();
+  auto files = FilesOfClosedStore(GENERATE(false, true));
   const std::string& whole = files[Find(files, ".seg")];
   for (std::size_t size = 0; size < whole.size(); ++size) {
     testing::MemoryFileSystem memory;

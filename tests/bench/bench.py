@@ -15,6 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integratio
 import harness  # noqa: E402
 from agent_bench import AgentBench  # noqa: E402
 from measure import MIB, Table, Watch, best_of, cpu_of, folder_bytes, progress  # noqa: E402
+from segments_bench import SegmentsBench  # noqa: E402
 from shipping_bench import ShippingBench, slices  # noqa: E402
 
 STREAMS = 32
@@ -163,6 +164,7 @@ def main():
     parser.add_argument("--keep", type=pathlib.Path)
     parser.add_argument("--agent", action="store_true")
     parser.add_argument("--shipping", action="store_true")
+    parser.add_argument("--segments", action="store_true")
     options = parser.parse_args()
     for program in ["zstd", "rg", "hyperfine", "tini-static"]:
         if shutil.which(program) is None:
@@ -179,11 +181,13 @@ def main():
             partial.rename(corpus)
         corpus = corpus.resolve()  # zstd takes no symbolic links
         table = Table()
-        everything = not options.agent and not options.shipping
+        everything = not (options.agent or options.shipping or options.segments)
         if everything or options.agent:
             AgentBench(folder, corpus, table).run()
         if everything or options.shipping:
             ShippingBench(folder, corpus, table).run()
+        if everything or options.segments:
+            SegmentsBench(folder, corpus, table).run()
         if everything:
             Bench(folder, corpus, table).run()
         print(f"\nCorpus: {corpus.stat().st_size / 1e6:.0f} MB; {os.cpu_count()} cores\n")

@@ -251,7 +251,7 @@ bool Fill(Store& store, const char* path, std::size_t streams, std::size_t servi
   Print("ingest_wall_s", wall.count());
   Print("ingest_cpu_s", CpuSeconds() - cpu_begin - filler.sender_cpu());
   Print("sender_cpu_s", filler.sender_cpu());
-  Print("peak_memory_mib", PeakMemoryMiB());
+  Print("ingest_peak_memory_mib", PeakMemoryMiB());
   return true;
 }
 
@@ -285,6 +285,9 @@ int Main(int argc, char** argv) {
   Print("text_mb", static_cast<double>(stats.uncompressed_bytes) / 1e6);
   Print("segments", static_cast<double>(stats.segments));
   Print("disk_mb", static_cast<double>(stats.disk_bytes) / 1e6);
+  // What a merge has read was written once, and is gone.
+  Print("segments_written_mb",
+        static_cast<double>(stats.disk_bytes + stats.compaction_read_bytes_total) / 1e6);
   Print("wal_mb", static_cast<double>(stats.wal_bytes) / 1e6);
   Print("wal_syncs", static_cast<double>(stats.wal_syncs_total));
 

@@ -28,6 +28,7 @@ namespace {
 
 constexpr std::size_t kRun = 50;
 constexpr std::size_t kBatchLines = 1000;
+constexpr std::size_t kBatchBytes = 512 * 1024;
 constexpr std::size_t kMaxInFlight = 16;
 constexpr std::int64_t kFirstTime = 1'767'225'600'000'000'000;
 constexpr std::int64_t kMinute = 60'000'000'000;

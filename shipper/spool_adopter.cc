@@ -105,7 +105,7 @@ struct SpoolAdopter::Adopted {
         });
     tier = std::make_unique<SpoolTier>(
         loop, clock, worker, queue, std::move(disk),
-        SpoolTierOptions{place.options, SpoolSync::kNever, place.timing, /*may_drop=*/true});
+        SpoolTierOptions{place.options, SpoolSync::kNever, place.timing, /*may_drop=*/false});
     const std::string token = std::move(sender_options.hello.token);
     sender_options.hello = std::move(found.hello);
     sender_options.hello.token = token;

@@ -55,10 +55,11 @@ struct AdoptionStatistics {
 /// Delivers what processes that are gone have left on disk, this agent's own earlier ones and
 /// others': one spool after another, each over a connection of its own that gives the old agent's
 /// name, so that the collector knows what it has already. Little is under way at a time: what is
-/// new comes first. Limit and age are those given here, and what they drop is marked in the old
-/// agent's stream; but nothing is dropped before a collector has said what it has, because the old
-/// agent may have sent it. Lines adopted are not among those that this process captured. Loop
-/// thread only.
+/// new comes first. The age is the one given here, and what it drops is marked in the old agent's
+/// stream; but nothing is dropped before a collector has said what it has, because the old agent
+/// may have sent it. The limit is for what a process writes: a spool that is adopted kept to its
+/// own agent's, does not grow, and loses nothing to this one's. Lines adopted are not among those
+/// that this process captured. Loop thread only.
 class SpoolAdopter {
  public:
   /// Everything given outlives the adopter. `sender`: collectors and time-outs; the hello is the

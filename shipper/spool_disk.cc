@@ -42,8 +42,6 @@ SpoolReport SpoolDisk::Run(const SpoolErrand& errand) {
     return report;
   }
   DropAged(errand, report);
-  // What another process left may be more than it may be here.
-  if (errand.append.empty()) MakeRoom(errand, 0, report);
   Append(errand, report);
   if (unsynced_ && (errand.sync || sync_ == SpoolSync::kBatch)) {
     auto done = spool_->Sync();

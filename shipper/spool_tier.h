@@ -33,7 +33,8 @@ struct SpoolTierOptions {
   SpoolOptions spool;
   SpoolSync sync = SpoolSync::kInterval;
   SpoolTiming timing;
-  /// Whether the oldest unsent may be dropped to keep the limit.
+  /// Whether the oldest unsent may be dropped to keep the limit, which is asked for by what is
+  /// written: an adopted spool has no more of that.
   bool may_drop = true;
 };
 

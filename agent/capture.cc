@@ -79,7 +79,6 @@ std::chrono::nanoseconds Capture::blocked_time() const {
 }
 
 void Capture::OnTurn() {
-  if (std::exchange(watching_, false)) watcher_.Stop();
   timer_.Stop();
   Schedule(Read());
 }
@@ -87,8 +86,7 @@ void Capture::OnTurn() {
 /// Waits for the next byte.
 void Capture::Watch() {
   last_turn_ = clock_.Steady();
-  watching_ = true;
-  watcher_.Start();
+  watcher_.Arm();
 }
 
 /// Reads until the pipe is empty or the turn's share is taken.
@@ -168,6 +166,7 @@ void Capture::GrowPipe() {
 
 void Capture::End() {
   ended_ = true;
+  watcher_.Stop();
   if (!closed_) shipper_.Finish(output_);
   closed_ = true;
   if (on_end) on_end();

@@ -9,6 +9,7 @@
 #include "protocol/base/clock.h"
 #include "protocol/net/descriptor.h"
 #include "protocol/net/loop.h"
+#include "protocol/net/once_watcher.h"
 #include "protocol/wire/batch.h"
 #include "shipper/shipper.h"
 
@@ -62,10 +63,9 @@ class Capture {
   wire::Output output_;
   net::Descriptor pipe_;
   shipper::Shipper& shipper_;
-  net::DescriptorWatcher watcher_;
+  net::OnceWatcher watcher_;
   net::Timer timer_;
   std::size_t pipe_bytes_;
-  bool watching_ = false;
   bool draining_ = false;
   bool closed_ = false;
   bool ended_ = false;

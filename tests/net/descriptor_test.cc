@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "tests/net/test_pipe.h"
 #include "tests/support/catch.h"
 #include "tests/support/loop_runner.h"
 
@@ -18,24 +19,6 @@ using namespace std::chrono_literals;
 using testing::RunUntil;
 
 bool IsOpen(int fd) { return fcntl(fd, F_GETFD) >= 0; }
-
-struct TestPipe {
-  TestPipe() {
-    int fds[2];
-    REQUIRE(pipe2(fds, O_CLOEXEC) == 0);
-    read = Descriptor(fds[0]);
-    write = Descriptor(fds[1]);
-  }
-  void Write(const std::string& bytes) const {
-    REQUIRE(::write(write.get(), bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
-  }
-  ssize_t ReadSome() const {
-    char buffer[64];
-    return ::read(read.get(), buffer, sizeof buffer);
-  }
-  Descriptor read;
-  Descriptor write;
-};
 
 TEST_CASE("a descriptor closes what it owns, once", "[net][descriptor]") {
   TestPipe pipe;

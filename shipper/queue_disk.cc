@@ -28,6 +28,15 @@ Totals TakeFrom(Totals& whole, const Totals& part) {
   return taken;
 }
 
+Totals TotalsOf(const std::vector<wire::Gap>& gaps) {
+  Totals totals{};
+  for (const wire::Gap& gap : gaps) {
+    totals[IndexOf(gap.output)].lines += gap.lines;
+    totals[IndexOf(gap.output)].bytes += gap.bytes;
+  }
+  return totals;
+}
+
 /// What a batch of this boot says of its first entry.
 struct FirstEntry {
   SteadyTime read;
@@ -218,19 +227,17 @@ void Queue::OnRead(SpoolBatch batch) {
         batch.first_sequence < stretch.first_sequence || batch.sequence > stretch.sequence;
     const Totals before = std::exchange(
         stretch.before, batch.sequence < stretch.sequence ? batch.after : SumBefore(index + 1));
+    Totals lost = batch.lost;
     if (beyond && !adopted_) {
+      lost = Difference(before, stretch.before);
       item.gaps = {};
-      AddGaps(item.gaps, kSpoolDamageReason, Difference(before, stretch.before));
+      AddGaps(item.gaps, kSpoolDamageReason, lost);
     }
-    Totals lost{};
-    for (const wire::Gap& gap : item.gaps) {
-      if (!adopted_ && gap.reason != kSpoolDamageReason) continue;
-      lost[IndexOf(gap.output)].lines += gap.lines;
-      lost[IndexOf(gap.output)].bytes += gap.bytes;
-    }
-    lost = TakeFrom(on_disk_only_totals_, lost);
-    TakeLines(stretch, lost);
-    Count(DropReason::kSpoolIo, lost);
+    // The lines of an adopted spool include those that its own agent dropped, counted, and left a
+    // marker of.
+    Totals gone = TakeFrom(on_disk_only_totals_, adopted_ ? TotalsOf(item.gaps) : lost);
+    TakeLines(stretch, gone);
+    Count(DropReason::kSpoolIo, TakeFrom(gone, lost));
   }
   stretch.first_sequence = item.sequence + 1;
   unsent_.insert(unsent_.begin() + static_cast<std::ptrdiff_t>(index), std::move(item));

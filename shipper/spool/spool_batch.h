@@ -41,6 +41,9 @@ struct SpoolBatch {
   std::string frame;
   /// What everything up to `sequence` accounted for, as SpoolBatchInfo::before of the next one.
   Totals after{};
+  /// The part of `gaps` that damage took, where the lines should be; the rest was dropped, and
+  /// counted, by the agent that wrote here.
+  Totals lost{};
 };
 
 /// Batches that were dropped to make room, and what takes their place.

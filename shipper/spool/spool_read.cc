@@ -94,6 +94,7 @@ Result<SpoolBatch> Spool::Impl::ReadPayload(const Segment& segment, const File& 
   }
   SpoolBatch lost = Lost(info.first_sequence, info.sequence, info.before, AfterBatch(info));
   // The record tells what a hole does not: which of it were gaps already, and why.
+  lost.lost = info.totals;
   lost.gaps = std::move(info.gaps);
   AddGaps(lost.gaps, kSpoolDamageReason, info.totals);
   return lost;
@@ -107,6 +108,7 @@ SpoolBatch Spool::Impl::Lost(std::uint64_t first, std::uint64_t last, const Tota
   lost.first_sequence = std::max(first, acknowledged_sequence + 1);
   lost.sequence = last;
   lost.after = after;
+  lost.lost = accounted;
   AddGaps(lost.gaps, kSpoolDamageReason, accounted);
   if (last > damage_counted_to) {
     damage_counted_to = last;

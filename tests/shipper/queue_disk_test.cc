@@ -2,6 +2,7 @@
 #include <map>
 #include <random>
 #include <string>
+#include <utility>
 
 #include "shipper/queue.h"
 #include "shipper/spool/spool_format.h"
@@ -197,8 +198,12 @@ TEST_CASE("what did not survive on disk is counted, to the line", "[shipper][que
   }
   const Queue::Stretch stretch = *tiers.queue.on_disk_only();
   REQUIRE(stretch.last >= stretch.first + 3);
-  tiers.queue.OnRead(
-      {stretch.first, stretch.first + 1, {}, {{5, Output::kStdout, 20, 2000, "spool_io"}}, {}, {}});
+  SpoolBatch damaged;
+  damaged.first_sequence = stretch.first;
+  damaged.sequence = stretch.first + 1;
+  damaged.gaps = {{5, Output::kStdout, 20, 2000, "spool_io"}};
+  damaged.lost[0] = {20, 2000, 5};
+  tiers.queue.OnRead(std::move(damaged));
   CHECK(DroppedFor(tiers.queue, DropReason::kSpoolIo) == 20);
   tiers.CheckIdentity();
   for (std::uint64_t sequence = 1; sequence < stretch.first; ++sequence) tiers.queue.TakeUnsent();

@@ -277,6 +277,31 @@ TEST_CASE("what others left is delivered whole, whatever limit is this agent's",
   CHECK(rig.shipper->adopted()->dropped_lines == 0);
 }
 
+TEST_CASE("what others dropped themselves is told in their stream and not counted again",
+          "[shipper][spool]") {
+  SpoolRig rig;
+  rig.options.queue.limit_bytes = 256_KiB;
+  rig.options.batcher.batch_bytes = 16_KiB;
+  rig.spool_options.segment_bytes = 128_KiB;
+  rig.spool_options.limit_bytes = 1_MiB;
+  rig.Restart();
+  rig.collector.CloseListener();
+  rig.shipper->Start({});
+  for (int i = 0; i < 20; ++i) {
+    rig.Write(1000);
+    RunUntil(rig.loop, [&] { return !rig.shipper->queue().has_unwritten(); });
+  }
+  rig.Save();
+  const LineAccount left = rig.shipper->Account();
+  CHECK(left.dropped > 1000);
+  CHECK(left.spooled + left.dropped == 20'000);
+  DeliverSpool(rig);
+  CHECK(rig.collector.durable_lines() == left.spooled);
+  CHECK(LinesInGaps(rig.collector, "spool_full") == left.dropped);
+  CHECK(rig.shipper->adopted()->acknowledged_lines == left.spooled);
+  CHECK(rig.shipper->adopted()->dropped_lines == 0);
+}
+
 TEST_CASE("a batch that is rejected of what others left leaves a marker in their stream",
           "[shipper][spool]") {
   SpoolRig rig;

@@ -10,6 +10,7 @@
 #include <variant>
 
 #include "protocol/net/connection.h"
+#include "tests/agent/processes.h"
 #include "tests/support/catch.h"
 #include "tests/support/loop_runner.h"
 
@@ -49,7 +50,8 @@ AgentRun::AgentRun()
 }
 
 AgentRun::~AgentRun() {
-  if (pid != 0 && !exit) kill(pid, SIGKILL);
+  if (pid != 0 && !exit) Kill();
+  for (const pid_t orphan : orphans_) kill(orphan, SIGKILL);
 }
 
 void AgentRun::Start(const std::vector<std::string>& command) {
@@ -84,7 +86,17 @@ void AgentRun::StartWorkload(const std::vector<std::string>& arguments) {
   Start(command);
 }
 
-void AgentRun::Signal(int signal) { REQUIRE(kill(pid, signal) == 0); }
+void AgentRun::Signal(int signal) {
+  if (signal == SIGKILL) return Kill();
+  REQUIRE(kill(pid, signal) == 0);
+}
+
+/// The agent at once; what it ran stays for as long as the test.
+void AgentRun::Kill() {
+  const std::vector<pid_t> ran = DescendantsOf(pid);
+  orphans_.insert(orphans_.end(), ran.begin(), ran.end());
+  kill(pid, SIGKILL);
+}
 
 void AgentRun::RunUntil(const std::function<bool()>& done, std::chrono::seconds limit) {
   testing::RunUntil(loop, done, limit);

@@ -29,7 +29,7 @@ inline constexpr bool kMemoryIsReal = true;
 class AgentRun {
  public:
   AgentRun();
-  ~AgentRun();  // kills what still runs
+  ~AgentRun();  // kills what still runs, and what that ran
   AgentRun(const AgentRun&) = delete;
   AgentRun& operator=(const AgentRun&) = delete;
 
@@ -83,8 +83,11 @@ class AgentRun {
  private:
   struct Pipe;
 
+  void Kill();
+
   net::Reaper reaper_;
   std::unique_ptr<Pipe> pipes_[2];
+  std::vector<pid_t> orphans_;  // of an agent that was killed
 };
 
 }  // namespace dunlin::testing

@@ -1,6 +1,7 @@
 #include "collector/store/column_search.h"
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 
 namespace dunlin::store {
@@ -34,14 +35,19 @@ class ColumnSearch {
       auto any = AddClause(literals, negated);
       if (!any || !*any) return any;
     }
-    marks.assign(lines_.rows(), 0);
-    if (auto done = lines_.MarkGroups(wanted_, marks); !done) return std::move(done).error();
+    // What holds a literal is in the wanted groups.
+    const bool narrowed = std::any_of(clauses_.begin(), clauses_.end(),
+                                      [](const Clause& clause) { return !clause.negated; });
+    marks.assign(lines_.rows(), narrowed ? 1 : 0);
+    if (!narrowed) {
+      if (auto done = lines_.MarkGroups(wanted_, marks); !done) return std::move(done).error();
+    }
     std::fill(marks.begin(), marks.begin() + range.first, std::uint8_t{0});
     std::fill(marks.begin() + range.end, marks.end(), std::uint8_t{0});
     for (const Clause& clause : clauses_) {
       if (auto done = Apply(clause, marks); !done) return std::move(done).error();
     }
-    return std::any_of(marks.begin(), marks.end(), [](std::uint8_t mark) { return mark != 0; });
+    return std::memchr(marks.data(), 1, marks.size()) != nullptr;
   }
 
   /// Some filter needs lines.
@@ -55,20 +61,20 @@ class ColumnSearch {
     std::vector<bool> certain(lines_.groups());
     for (const auto& alternative : literals.alternatives) {
       auto& outcomes = clause.outcomes.emplace_back();
-      std::vector<bool> never(lines_.groups());
+      std::vector<std::uint8_t> may = wanted_;  // hold all literals so far
       std::vector<bool> always(lines_.groups(), true);
       for (const FilterLiterals::Literal& literal : alternative) {
-        auto examined = lines_.Examine(literal.search);
+        auto examined = lines_.Examine(literal.search, may);
         if (!examined) return std::move(examined).error();
         outcomes.push_back(std::move(*examined));
         for (std::size_t group = 0; group < lines_.groups(); ++group) {
           const LiteralOutcome::Kind kind = outcomes.back()[group].kind;
-          if (kind == LiteralOutcome::Kind::kNever) never[group] = true;
+          if (kind == LiteralOutcome::Kind::kNever) may[group] = 0;
           if (kind != LiteralOutcome::Kind::kAlways) always[group] = false;
         }
       }
       for (std::size_t group = 0; group < lines_.groups(); ++group) {
-        if (!never[group]) possible[group] = true;
+        if (may[group] != 0) possible[group] = true;
         if (always[group]) certain[group] = true;
       }
     }

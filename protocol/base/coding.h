@@ -77,6 +77,11 @@ class ByteReader {
   std::string_view rest() const { return rest_; }
 
   std::optional<std::uint64_t> ReadVarint() {
+    if (!failed_ && !rest_.empty() && static_cast<unsigned char>(rest_[0]) < 0x80) {
+      const auto byte = static_cast<unsigned char>(rest_[0]);  // nearly all there are
+      rest_.remove_prefix(1);
+      return byte;
+    }
     std::uint64_t value = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
       if (failed_ || rest_.empty()) return Fail<std::uint64_t>();

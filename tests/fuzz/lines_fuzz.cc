@@ -34,7 +34,7 @@ void TryLines(std::string_view input) {
   const LiteralSearch search(literal, /*any_case=*/false);
   RowMarks marks(lines.size());
   const std::vector<std::uint8_t> all_groups(reader->groups(), 1);
-  auto outcomes = reader->Examine(search);
+  auto outcomes = reader->Examine(search, std::vector<std::uint8_t>(reader->groups(), 1));
   Check(outcomes && reader->Mark(search, *outcomes, all_groups, marks), "columns are read");
   for (std::uint32_t row = 0; row < lines.size(); ++row) {
     const bool holds =
@@ -60,7 +60,7 @@ void TryColumns(FuzzInput& input) {
   const LiteralSearch search("a 1", /*any_case=*/true);
   RowMarks marks(rows);
   const std::vector<std::uint8_t> all_groups(reader->groups(), 1);
-  auto outcomes = reader->Examine(search);
+  auto outcomes = reader->Examine(search, std::vector<std::uint8_t>(reader->groups(), 1));
   [[maybe_unused]] bool marked =
       outcomes && reader->Mark(search, *outcomes, all_groups, marks).has_value();
   std::string back;

@@ -340,6 +340,8 @@ TEST_CASE("a literal is found in columns wherever it is in lines", "[lines]") {
   const std::string_view words[] = {"get",  "GET",      "Error", "blk_",      "7", "12",
                                     "0042", "a1b2c3d4", "-",     " ",         ":", "x9",
                                     "zzz",  "0x1f",     "eE",    "1e5f6a7b8c"};
+  // The bytes of slots: a line is cut at the first of them.
+  const std::string_view slots[] = {"\1", std::string_view("\0", 1)};
   std::size_t found = 0;
   for (int round = 0; round < 60; ++round) {
     std::vector<std::string> lines;
@@ -352,6 +354,7 @@ TEST_CASE("a literal is found in columns wherever it is in lines", "[lines]") {
         for (std::string_view part : parts) {
           line += random() % 4 == 0 ? words[random() % std::size(words)] : part;
           if (random() % 5 == 0) line += std::to_string(random() % 300);
+          if (round % 4 == 0 && random() % 20 == 0) line += slots[random() % std::size(slots)];
         }
         lines.push_back(std::move(line));
       }
@@ -372,7 +375,7 @@ TEST_CASE("a literal is found in columns wherever it is in lines", "[lines]") {
       const bool any_case = random() % 3 == 0;
       const LiteralSearch search(literal, any_case);
       RowMarks marks(lines.size());
-      auto outcomes = reader->Examine(search);
+      auto outcomes = reader->Examine(search, all_groups);
       REQUIRE(outcomes);
       REQUIRE(reader->Mark(search, *outcomes, all_groups, marks));
       std::vector<std::uint32_t> rows;
@@ -400,7 +403,7 @@ TEST_CASE("what no line can hold is known without the values", "[lines]") {
   auto kinds = [&](const char* literal, bool any_case) {
     std::vector<LiteralOutcome::Kind> found;
     const LiteralSearch search(literal, any_case);
-    auto outcomes = reader->Examine(search);
+    auto outcomes = reader->Examine(search, std::vector<std::uint8_t>(reader->groups(), 1));
     REQUIRE(outcomes);
     for (const auto& outcome : *outcomes) found.push_back(outcome.kind);
     return found;

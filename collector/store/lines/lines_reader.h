@@ -26,7 +26,7 @@ class ValueBytes {
   virtual Result<std::string_view> Read(std::uint64_t offset, std::uint64_t size) = 0;
 };
 
-/// One mark per row, not zero: the row is meant.
+/// One mark per row. 1: the row is meant, else 0.
 using RowMarks = std::vector<std::uint8_t>;
 
 /// The lines of a block, from its columns; columns are read when something needs them. One thread;
@@ -56,10 +56,12 @@ class LinesReader {
   Result<void> AppendRows(std::span<const std::uint32_t> rows, std::string& out,
                           std::vector<std::uint32_t>& ends);
 
-  /// In which lines of each group the literal occurs, as far as it can be told without values.
+  /// In which lines of each group the literal occurs, as far as it can be told without values;
+  /// groups that are not `wanted` (one for each group, 1: wanted, else 0) are not looked at: kNever.
   /// Errors: kCorruption.
-  Result<std::vector<LiteralOutcome>> Examine(const LiteralSearch& search);
-  /// Marks the rows of `wanted` groups (one for each group, not zero: wanted) whose lines hold the
+  Result<std::vector<LiteralOutcome>> Examine(const LiteralSearch& search,
+                                              std::span<const std::uint8_t> wanted);
+  /// Marks the rows of `wanted` groups (one for each group, 1: wanted, else 0) whose lines hold the
   /// literal. `outcomes` are those of Examine, `marks` one for each row. Reads the columns that
   /// outcomes name and no others. Errors: kCorruption, kIo.
   Result<void> Mark(const LiteralSearch& search, std::span<const LiteralOutcome> outcomes,
@@ -117,7 +119,7 @@ class LinesReader {
   std::uint32_t SharedSlots(const Group& group) const {
     return group.prefix == 0 ? 0 : prefix_slots_[group.prefix - 1];
   }
-  std::vector<std::uint32_t> PlacesInPrefix(std::uint32_t group) const;
+  const std::vector<std::uint32_t>& PlacesInPrefix(std::uint32_t group);
   char* WriteLine(std::uint32_t group, std::uint32_t nth, std::uint32_t nth_of_prefix,
                   char* out) const;
   std::uint32_t GroupOf(std::uint32_t row) const {
@@ -135,6 +137,8 @@ class LinesReader {
   std::vector<Columns> prefixes_;
   std::vector<std::uint32_t> prefix_slots_;
   std::vector<Group> groups_;
+  /// Of each group, once one is asked for: where in the columns of its prefix each line is.
+  std::vector<std::vector<std::uint32_t>> places_in_prefix_;
   StreamPlaces stream_begins_{};
   std::uint64_t value_bytes_ = 0;
 };

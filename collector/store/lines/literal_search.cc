@@ -1,7 +1,9 @@
 #include "collector/store/lines/literal_search.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <bit>
 #include <charconv>
 #include <cstring>
 #include <mutex>
@@ -30,6 +32,18 @@ bool InRange(std::string_view text, const ValueColumnInfo& info) {
 
 bool IsWordByte(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+bool IsSlot(char c) { return c == kValueSlot || c == kTextSlot; }
+
+/// A longer literal has no set of places in a word of bits.
+constexpr std::size_t kMostPlaces = 63;
+
+std::uint64_t Bit(std::size_t place) { return std::uint64_t{1} << place; }
+
+/// Bits behind `begin`, up to `end` itself.
+std::uint64_t BitsBetween(std::size_t begin, std::size_t end) {
+  return (Bit(end) - 1 + Bit(end)) & ~(Bit(begin) - 1 + Bit(begin));
 }
 
 bool SameInAnyCase(std::string_view lower, std::string_view text) {
@@ -61,6 +75,42 @@ class LiteralSearch::Memo {
 LiteralSearch::LiteralSearch(std::string literal, bool any_case)
     : literal_(std::move(literal)), any_case_(any_case), memo_(std::make_shared<Memo>()) {
   if (any_case_) std::transform(literal_.begin(), literal_.end(), literal_.begin(), Lower);
+  const std::size_t size = literal_.size();
+  has_slots_ = std::any_of(literal_.begin(), literal_.end(), IsSlot);
+  if (size > kMostPlaces) return;
+  behind_value_.resize(size);
+  for (std::size_t begin = 0; begin < size; ++begin) {
+    std::size_t end = begin;
+    while (end < size && IsWordByte(literal_[end])) ++end;
+    behind_value_[begin] = BitsBetween(begin, end);
+  }
+}
+
+/// Of `part`, which is in lower case, in `text` without regard to case. What is looked at is folded
+/// piece by piece, small ones first: it may be found soon, and be looked for again behind that.
+const char* LiteralSearch::FindInAnyCase(std::string_view text, std::string_view part) {
+  constexpr std::size_t kLeastPiece = 128;
+  constexpr std::size_t kMostPiece = 4096;
+  std::array<char, kMostPiece> small;
+  std::string large;
+  char* buffer = small.data();
+  std::size_t most = kMostPiece;
+  if (part.size() > kMostPiece / 2) {
+    most = 2 * part.size();
+    large.resize(most);
+    buffer = large.data();
+  }
+  std::size_t piece = std::max(kLeastPiece, 2 * part.size());
+  for (std::size_t at = 0; at + part.size() <= text.size();) {
+    const std::size_t size = std::min({piece, most, text.size() - at});
+    const char* const from = text.data() + at;
+    for (std::size_t i = 0; i < size; ++i) buffer[i] = Lower(from[i]);
+    const void* found = ::memmem(buffer, size, part.data(), part.size());
+    if (found != nullptr) return from + (static_cast<const char*>(found) - buffer);
+    at += size - part.size() + 1;
+    piece = std::min(2 * piece, most);
+  }
+  return nullptr;
 }
 
 /// `part` is of the literal.
@@ -70,15 +120,9 @@ bool LiteralSearch::Same(std::string_view part, std::string_view text) const {
   return any_case_ ? SameInAnyCase(part, text) : part == text;
 }
 
-bool LiteralSearch::Contains(std::string_view text, std::string_view part) const {
-  if (text.size() < part.size()) return false;
-  if (!any_case_) {
-    return ::memmem(text.data(), text.size(), part.data(), part.size()) != nullptr;
-  }
-  for (std::size_t i = 0; i + part.size() <= text.size(); ++i) {
-    if (SameInAnyCase(part, text.substr(i, part.size()))) return true;
-  }
-  return false;
+const char* LiteralSearch::Find(std::string_view text, std::string_view part) const {
+  if (any_case_) return FindInAnyCase(text, part);
+  return static_cast<const char*>(::memmem(text.data(), text.size(), part.data(), part.size()));
 }
 
 bool LiteralSearch::Holds(const SlotCondition& condition, std::string_view value) const {
@@ -86,7 +130,7 @@ bool LiteralSearch::Holds(const SlotCondition& condition, std::string_view value
   if (value.size() < size) return false;
   switch (condition.kind) {
     case Kind::kContains:
-      return Contains(value, condition.text);
+      return Find(value, condition.text) != nullptr;
     case Kind::kBegins:
       return Same(condition.text, value.substr(0, size));
     case Kind::kEnds:
@@ -126,11 +170,18 @@ std::vector<TemplateVerdict> LiteralSearch::Judge(std::span<const std::string> d
   Memo::Verdicts& known = memo_->Of(dictionary);
   std::vector<TemplateVerdict> verdicts;
   verdicts.reserve(numbers.size());
+  std::string folded;
   for (std::uint32_t number : numbers) {
     TemplateVerdict verdict = known[number].load(std::memory_order_relaxed);
     if (verdict == TemplateVerdict::kNotAsked) {
       // Two threads may find it at once, and find the same.
-      verdict = JudgeText(dictionary[number]);
+      std::string_view text = dictionary[number];
+      if (any_case_) {
+        folded.assign(text);
+        std::transform(folded.begin(), folded.end(), folded.begin(), Lower);
+        text = folded;
+      }
+      verdict = JudgeText(text);
       known[number].store(verdict, std::memory_order_relaxed);
     }
     verdicts.push_back(verdict);
@@ -140,55 +191,56 @@ std::vector<TemplateVerdict> LiteralSearch::Judge(std::span<const std::string> d
 
 /// Goes through fixed text and slots with the set of places in the literal up to which it may have
 /// been found, of which 0 is always one. A value is letters and digits, the rest of a line any
-/// bytes (docs/line-columns.md, "Templates").
+/// bytes (docs/line-columns.md, "Templates"). `text` is folded when the case does not matter.
 TemplateVerdict LiteralSearch::JudgeText(std::string_view text) const {
-  const std::size_t size = literal_.size();
-  std::vector<bool> reached(size);
-  std::vector<bool> next(size);
-  bool maybe = false;
-  auto go_on = [&](std::size_t place) {
-    if (place == size) {
-      maybe = true;
-    } else {
-      next[place] = true;
-    }
-  };
+  const std::string_view literal = literal_;
+  const std::size_t size = literal.size();
+  // No fixed text has the byte of a slot.
+  if (!has_slots_ &&
+      ::memmem(text.data(), text.size(), literal.data(), literal.size()) != nullptr) {
+    return TemplateVerdict::kAlways;
+  }
+  if (size > kMostPlaces) return TemplateVerdict::kMaybe;
+  std::uint64_t reached = 0;
   for (std::size_t at = 0; at < text.size();) {
-    next.assign(size, false);
     const char slot = text[at];
-    if (slot == kValueSlot || slot == kTextSlot) {
-      for (std::size_t begin = 0; begin < size; ++begin) {
-        if (begin > 0 && !reached[begin]) continue;
-        for (std::size_t end = begin + 1; end <= size; ++end) {
-          if (slot == kValueSlot && !IsWordByte(literal_[end - 1])) break;
-          if (begin == 0 && end == size) break;  // inside
-          go_on(end);
+    std::uint64_t next = 0;
+    if (IsSlot(slot)) {
+      if (slot == kTextSlot) {
+        next = BitsBetween(0, size) & ~Bit(size);
+        if (reached != 0) next |= Bit(size);
+      } else {
+        next = behind_value_[0] & ~Bit(size);  // all of it: inside
+        for (std::uint64_t left = reached; left != 0; left &= left - 1) {
+          next |= behind_value_[static_cast<std::size_t>(std::countr_zero(left))];
         }
       }
       ++at;
     } else {
       std::size_t end = at;
-      while (end < text.size() && text[end] != kValueSlot && text[end] != kTextSlot) ++end;
+      while (end < text.size() && !IsSlot(text[end])) ++end;
       const std::string_view fixed = text.substr(at, end - at);
-      if (Contains(fixed, literal_)) return TemplateVerdict::kAlways;
-      for (std::size_t begin = 1; begin < size; ++begin) {
-        if (!reached[begin]) continue;
-        const std::size_t common = std::min(fixed.size(), size - begin);
-        if (Same(std::string_view(literal_).substr(begin, common), fixed.substr(0, common))) {
-          go_on(begin + common);
-        }
-      }
-      for (std::size_t common = 1; common < size && common <= fixed.size(); ++common) {
-        if (Same(std::string_view(literal_).substr(0, common),
-                 fixed.substr(fixed.size() - common))) {
-          go_on(common);
-        }
-      }
       at = end;
+      for (std::uint64_t left = reached; left != 0; left &= left - 1) {
+        const auto begin = static_cast<std::size_t>(std::countr_zero(left));
+        const std::size_t common = std::min(fixed.size(), size - begin);
+        if (literal.substr(begin, common) == fixed.substr(0, common)) next |= Bit(begin + common);
+      }
+      if (end == text.size()) {
+        if ((next & Bit(size)) != 0) return TemplateVerdict::kMaybe;
+        break;
+      }
+      for (std::size_t begin = fixed.size() - std::min(fixed.size(), size - 1);
+           begin < fixed.size(); ++begin) {
+        if (fixed[begin] != literal[0]) continue;
+        const std::string_view rest = fixed.substr(begin);
+        if (literal.substr(0, rest.size()) == rest) next |= Bit(rest.size());
+      }
     }
-    std::swap(reached, next);
+    if ((next & Bit(size)) != 0) return TemplateVerdict::kMaybe;
+    reached = next;
   }
-  return maybe ? TemplateVerdict::kMaybe : TemplateVerdict::kInside;
+  return TemplateVerdict::kInside;
 }
 
 /// Collects the ways in which the literal can lie in lines of one template.
@@ -199,7 +251,7 @@ class LiteralSearch::Ways {
 
   LiteralOutcome Find() {
     for (std::string_view fixed : view_.fixed) {
-      if (search_.Contains(fixed, literal_)) return {LiteralOutcome::Kind::kAlways, {}};
+      if (search_.Find(fixed, literal_) != nullptr) return {LiteralOutcome::Kind::kAlways, {}};
     }
     for (std::size_t slot = 0; slot < view_.slots.size() && !too_many_; ++slot) {
       // Begins in the fixed text in front of the slot, or at the slot itself.

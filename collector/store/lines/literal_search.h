@@ -63,6 +63,8 @@ class LiteralSearch {
                                      std::span<const std::uint32_t> numbers) const;
   /// False when no value of such columns can hold the whole literal.
   bool MayBeInside(const ValueSummary& values) const;
+  /// Where a part of the literal first occurs in `text`; null: nowhere.
+  const char* Find(std::string_view text, std::string_view part) const;
   /// Whether a value satisfies the condition.
   bool Holds(const SlotCondition& condition, std::string_view value) const;
 
@@ -72,12 +74,15 @@ class LiteralSearch {
 
   TemplateVerdict JudgeText(std::string_view text) const;
   bool Same(std::string_view a, std::string_view b) const;
-  bool Contains(std::string_view text, std::string_view part) const;
+  static const char* FindInAnyCase(std::string_view text, std::string_view part);
   bool MayHold(const SlotCondition& condition, const ValueColumnInfo& info) const;
   bool HasClassesOf(std::string_view part, std::uint8_t classes) const;
 
   std::string literal_;  // lower case if any_case_
   bool any_case_;
+  bool has_slots_ = false;
+  /// Of each place in the literal: those that a value which begins there can end at.
+  std::vector<std::uint64_t> behind_value_;
   std::shared_ptr<Memo> memo_;  // shared by copies
 };
 

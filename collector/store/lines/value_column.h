@@ -74,7 +74,8 @@ class ValueColumn {
 
   void KeepEntries(const LiteralSearch& search, const SlotCondition& condition,
                    std::vector<std::uint8_t>& marks) const;
-  void KeepContaining(std::string_view part, std::vector<std::uint8_t>& marks) const;
+  void KeepContaining(const LiteralSearch& search, std::string_view part, std::uint32_t count,
+                      std::vector<std::uint8_t>& marks) const;
   using Parts = std::span<const std::string_view>;
 
   bool SetPlanes(Parts& parts, std::uint32_t count, std::uint8_t width);

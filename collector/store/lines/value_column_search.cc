@@ -1,6 +1,7 @@
 // The part of ValueColumn that searches.
 #include <charconv>
 #include <cstring>
+#include <string>
 
 #include "collector/store/lines/literal_search.h"
 #include "collector/store/lines/value_column.h"
@@ -37,8 +38,8 @@ void ValueColumn::Keep(const LiteralSearch& search, const SlotCondition& conditi
       }
       break;
     case ValueKind::kBytes:
-      if (condition.kind == SlotCondition::Kind::kContains && !search.any_case()) {
-        return KeepContaining(condition.text, marks);
+      if (condition.kind == SlotCondition::Kind::kContains) {
+        return KeepContaining(search, condition.text, rows_, marks);
       }
       for (std::uint32_t row = 0; row < rows_; ++row) {
         marks[row] = marks[row] != 0 && search.Holds(condition, Text(row));
@@ -59,38 +60,42 @@ void ValueColumn::Keep(const LiteralSearch& search, const SlotCondition& conditi
 
 void ValueColumn::KeepEntries(const LiteralSearch& search, const SlotCondition& condition,
                               std::vector<std::uint8_t>& marks) const {
-  std::vector<std::uint8_t> holds(info_.entries);
-  bool any = false;
-  for (std::uint32_t entry = 0; entry < info_.entries; ++entry) {
-    holds[entry] = search.Holds(condition, Text(entry));
-    any = any || holds[entry] != 0;
+  std::vector<std::uint8_t> holds(info_.entries, 1);
+  if (condition.kind == SlotCondition::Kind::kContains) {
+    KeepContaining(search, condition.text, info_.entries, holds);
+  } else {
+    for (std::uint32_t entry = 0; entry < info_.entries; ++entry) {
+      holds[entry] = search.Holds(condition, Text(entry));
+    }
   }
-  if (!any) {
+  if (std::memchr(holds.data(), 1, holds.size()) == nullptr) {
     std::memset(marks.data(), 0, marks.size());
     return;
   }
   for (std::uint32_t row = 0; row < rows_; ++row) marks[row] &= holds[Plane(row)];
 }
 
-/// Searches all values at once, as most columns that could hold a text do not.
-void ValueColumn::KeepContaining(std::string_view part, std::vector<std::uint8_t>& marks) const {
-  const std::size_t size = rows_ == 0 ? 0 : BeginOf(rows_ - 1) + Text(rows_ - 1).size();
-  std::uint32_t row = 0;
-  std::uint32_t unseen = 0;  // rows before it are decided
-  for (std::size_t at = 0; at < size;) {
-    const void* found = ::memmem(bytes_ + at, size - at, part.data(), part.size());
+/// Searches all values, or entries, at once, as most that could hold a text do not.
+void ValueColumn::KeepContaining(const LiteralSearch& search, std::string_view part,
+                                 std::uint32_t count, std::vector<std::uint8_t>& marks) const {
+  const std::string_view texts(bytes_,
+                               count == 0 ? 0 : BeginOf(count - 1) + Text(count - 1).size());
+  std::uint32_t index = 0;
+  std::uint32_t unseen = 0;  // those before it are decided
+  for (std::size_t at = 0; at < texts.size();) {
+    const char* found = search.Find(texts.substr(at), part);
     if (found == nullptr) break;
-    at = static_cast<std::size_t>(static_cast<const char*>(found) - bytes_);
-    while (BeginOf(row) + Text(row).size() <= at) ++row;
-    if (at + part.size() > BeginOf(row) + Text(row).size()) {
+    at = static_cast<std::size_t>(found - texts.data());
+    while (BeginOf(index) + Text(index).size() <= at) ++index;
+    if (at + part.size() > BeginOf(index) + Text(index).size()) {
       ++at;  // begins in one value and ends in another
       continue;
     }
-    std::memset(marks.data() + unseen, 0, row - unseen);
-    unseen = row + 1;
-    at = BeginOf(row) + Text(row).size();
+    std::memset(marks.data() + unseen, 0, index - unseen);
+    unseen = index + 1;
+    at = BeginOf(index) + Text(index).size();
   }
-  std::memset(marks.data() + unseen, 0, rows_ - unseen);
+  std::memset(marks.data() + unseen, 0, count - unseen);
 }
 
 }  // namespace dunlin::store

@@ -15,6 +15,10 @@ constexpr std::uint64_t kSmallPart = 4;
 /// A lone segment from a head is rewritten only when that saves some disk.
 constexpr std::uint64_t kWorthRewritingPart = 128;
 
+bool IsDone(const MergeCandidate& candidate, const CompactionRules& rules) {
+  return candidate.level > 0 && candidate.line_bytes >= rules.merge_bytes / kSmallPart;
+}
+
 class DayPolicy {
  public:
   DayPolicy(const std::vector<MergeCandidate>& candidates, std::int64_t now_ns,
@@ -25,9 +29,7 @@ class DayPolicy {
   Indexes Select(const Indexes& day) const {
     std::map<std::uint32_t, Indexes> levels;
     for (std::size_t index : day) {
-      const MergeCandidate& candidate = candidates_[index];
-      bool small = candidate.line_bytes < rules_.merge_bytes / kSmallPart;
-      if (candidate.level == 0 || small) levels[candidate.level].push_back(index);
+      if (!IsDone(candidates_[index], rules_)) levels[candidates_[index].level].push_back(index);
     }
     for (auto& [level, indexes] : levels) {
       std::sort(indexes.begin(), indexes.end(), [&](std::size_t a, std::size_t b) {
@@ -87,8 +89,11 @@ Indexes SelectMerge(const std::vector<MergeCandidate>& candidates, std::int64_t 
   return {};
 }
 
-Indexes SelectFullMerge(const std::vector<MergeCandidate>& candidates) {
+Indexes SelectFullMerge(const std::vector<MergeCandidate>& candidates,
+                        const CompactionRules& rules) {
   for (auto& [day, indexes] : ByDay(candidates)) {
+    std::erase_if(indexes, [&](std::size_t i) { return IsDone(candidates[i], rules); });
+    if (indexes.empty()) continue;
     if (indexes.size() > 1 || candidates[indexes.front()].level == 0) return indexes;
   }
   return {};

@@ -35,7 +35,8 @@ struct MergeCandidate {
 std::vector<std::size_t> SelectMerge(const std::vector<MergeCandidate>& candidates,
                                      std::int64_t now_ns, const CompactionRules& rules);
 
-/// The same for whoever wants all segments of each day merged into one.
-std::vector<std::size_t> SelectFullMerge(const std::vector<MergeCandidate>& candidates);
+/// The same for whoever wants all of each day merged now: what is not large already, into one.
+std::vector<std::size_t> SelectFullMerge(const std::vector<MergeCandidate>& candidates,
+                                         const CompactionRules& rules);
 
 }  // namespace dunlin::store

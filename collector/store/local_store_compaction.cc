@@ -99,8 +99,8 @@ LocalStore::Segments LocalStore::SelectSources(bool full) {
         {facts.day, segment->provenance().level, facts.line_bytes, facts.created_ns});
   }
   Segments chosen;
-  auto indexes =
-      full ? SelectFullMerge(candidates) : SelectMerge(candidates, NowNs(), options_.compaction);
+  auto indexes = full ? SelectFullMerge(candidates, options_.compaction)
+                      : SelectMerge(candidates, NowNs(), options_.compaction);
   for (std::size_t index : indexes) chosen.push_back(mergeable[index]);
   return chosen;
 }

@@ -263,9 +263,10 @@ class Store {
 
   /// Writes the head to a segment now and waits; for shutdown, tests and benchmarks.
   virtual Result<void> Flush() = 0;
-  /// Merges the segments of each day into one and waits; for tests, benchmarks and tools. By itself
-  /// the store merges as CompactionRules say. A segment with damaged blocks stays as it is. Errors:
-  /// kExhausted without room for what is merged; kUnavailable when stopping; those of the disk.
+  /// Merges the segments of each day, but for merged ones that are large already, into one and
+  /// waits; for tests, benchmarks and tools. By itself the store merges as CompactionRules say. A
+  /// segment with damaged blocks stays as it is. Errors: kExhausted without room for what is merged;
+  /// kUnavailable when stopping; those of the disk.
   virtual Result<void> Compact() = 0;
   /// Applies retention now; it also runs by itself.
   virtual Result<void> ApplyRetention() = 0;

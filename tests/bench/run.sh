@@ -28,5 +28,5 @@ done
 packaging/dependencies.sh bench
 cmake --preset release >/dev/null
 cmake --build --preset release --target dunlin-agent dunlin-collector dunlin_line_writer dunlin_acking_collector \
-  dunlin_ack_clock dunlin_many_agents receiving_bench store_bench dunlin_confine
+  dunlin_ack_clock dunlin_many_agents receiving_bench store_bench open_bench dunlin_confine
 exec python3 tests/bench/bench.py "$@"

@@ -13,6 +13,8 @@ import harness  # noqa: E402
 from measure import best_of, cpu_of, progress  # noqa: E402
 
 STORE_BENCH = harness.BIN / "store_bench"
+OPEN_BENCH = harness.BIN / "open_bench"
+MANY_SEGMENTS = 1000
 STREAMS = 32
 MANY_STREAMS = 2000
 JSON_BYTES = 100_000_000
@@ -42,6 +44,7 @@ class SegmentsBench:
         self.make()
         self.many_streams()
         self.json()
+        self.opening()
         self.search()
 
     def make(self):
@@ -89,6 +92,15 @@ class SegmentsBench:
         ratio = ours / zstd9
         self.table.row("segments: bytes, JSON lines", f"{ours / 1e6:.2f} MB", f"zstd -9: {zstd9 / 1e6:.2f} MB", ratio,
                        "<= 0.75", ratio <= 0.75)
+
+    def opening(self):
+        progress(f"a store of {MANY_SEGMENTS} segments")
+        folder = self.folder / "opened"
+        done = subprocess.run([OPEN_BENCH, self.corpus, folder, str(MANY_SEGMENTS)], stdout=subprocess.PIPE, text=True, check=True)
+        shutil.rmtree(folder)
+        seconds = float(re.search(r"^open_wall_s ([0-9.]+)$", done.stdout, re.M)[1])
+        self.table.row(f"segments: {MANY_SEGMENTS} of them are opened in", f"{seconds * 1000:.0f} ms", mark="<= 200 ms",
+                       met=seconds <= 0.2)
 
     def search(self):
         progress("searches of merged segments")

@@ -63,14 +63,20 @@ TEST_CASE("days are never mixed, and the newest comes first", "[store][compactio
   std::vector<MergeCandidate> candidates = {
       {1, 0, 900, 10}, {2, 0, 900, 20}, {1, 0, 900, 30}, {2, 0, 900, 40}};
   CHECK(SelectMerge(candidates, 50, kRules) == Indexes{1, 3});
-  CHECK(SelectFullMerge(candidates) == Indexes{0, 2});
+  CHECK(SelectFullMerge(candidates, kRules) == Indexes{0, 2});
 }
 
-TEST_CASE("a full merge ends with one merged segment a day", "[store][compaction]") {
-  CHECK(SelectFullMerge({}).empty());
-  CHECK(SelectFullMerge({{1, 0, 9, 0}}) == Indexes{0});
-  CHECK(SelectFullMerge({{1, 1, 9, 0}, {2, 3, 9, 0}}).empty());
-  CHECK(SelectFullMerge({{1, 1, 9, 0}, {2, 3, 9, 0}, {2, 1, 9, 0}}) == Indexes{1, 2});
+TEST_CASE("a full merge ends with one small merged segment a day", "[store][compaction]") {
+  CHECK(SelectFullMerge({}, kRules).empty());
+  CHECK(SelectFullMerge({{1, 0, 9, 0}}, kRules) == Indexes{0});
+  CHECK(SelectFullMerge({{1, 1, 9, 0}, {2, 3, 9, 0}}, kRules).empty());
+  CHECK(SelectFullMerge({{1, 1, 9, 0}, {2, 3, 9, 0}, {2, 1, 9, 0}}, kRules) == Indexes{1, 2});
+}
+
+TEST_CASE("a full merge leaves alone what is merged and large", "[store][compaction]") {
+  CHECK(SelectFullMerge({{1, 1, 250, 0}, {1, 1, 600, 0}}, kRules).empty());
+  CHECK(SelectFullMerge({{1, 1, 250, 0}, {1, 1, 249, 0}}, kRules).empty());
+  CHECK(SelectFullMerge({{1, 1, 600, 0}, {1, 0, 9, 0}, {1, 0, 600, 0}}, kRules) == Indexes{1, 2});
 }
 
 /// A day of a store that takes entries and merges segments, in bytes only.

@@ -39,16 +39,6 @@ std::map<std::string, std::string> FilesOfClosedStore(bool merged = false) {
   return files;
 }
 
-void Restore(StoreFixture& fixture, const std::map<std::string, std::string>& files) {
-  for (const auto& [path, contents] : files) {
-    for (std::string folder = ParentPath(path); folder != "/"; folder = ParentPath(folder)) {
-      REQUIRE(fixture.memory.CreateDirectories(folder));
-      REQUIRE(fixture.memory.SyncDirectory(ParentPath(folder)));
-    }
-    fixture.memory.Put(path, contents);
-  }
-}
-
 /// The path of the only file with such an ending, or such a name inside.
 std::string Find(const std::map<std::string, std::string>& files, std::string_view part) {
   for (const auto& [path, contents] : files) {
@@ -121,7 +111,7 @@ TEST_CASE("files of version 1 are read, and what follows is of version 2", "[sto
   MakeVersionOne(files[Find(files, ".seg")], kSegmentHeaderBytes);
   MakeVersionOne(files[Find(files, "manifest-")], 32);
   StoreFixture fixture;
-  Restore(fixture, files);
+  PutFiles(fixture, files);
   fixture.Open();
   CHECK(fixture.ScanAll() == SomeEntries());
   REQUIRE(fixture.store().Compact());
@@ -148,7 +138,7 @@ TEST_CASE("a damaged segment is quarantined and every scan of its time says so",
   auto files = FilesOfClosedStore();
   std::string path = Find(files, ".seg");
   StoreFixture fixture;
-  Restore(fixture, files);
+  PutFiles(fixture, files);
   SECTION("footer") { fixture.memory.Corrupt(path, files[path].size() - 40, 1); }
   SECTION("cut") { fixture.memory.Cut(path, files[path].size() / 2); }
   SECTION("missing") { REQUIRE(fixture.memory.Remove(path)); }
@@ -171,7 +161,7 @@ TEST_CASE("a damaged block is a warning and the other blocks are read", "[store]
   auto files = FilesOfClosedStore();
   std::string path = Find(files, ".seg");
   StoreFixture fixture;
-  Restore(fixture, files);
+  PutFiles(fixture, files);
   fixture.memory.Corrupt(path, kSegmentHeaderBytes + 3, 1);
   fixture.Open();
   auto found = fixture.ScanAll(GENERATE(Order::kAscending, Order::kUnordered));
@@ -184,7 +174,7 @@ TEST_CASE("a segment that cannot be read today is left alone and there again tom
   auto code = GENERATE(ErrorCode::kIo, ErrorCode::kPermissionDenied, ErrorCode::kTimeout);
   auto files = FilesOfClosedStore();
   StoreFixture fixture;
-  Restore(fixture, files);
+  PutFiles(fixture, files);
   fixture.files().FailReads(".seg", code);
   for (int start = 0; start < 2; ++start) {
     fixture.Open();
@@ -206,7 +196,7 @@ TEST_CASE("a start without resources, or with files of the future, changes nothi
   auto part = GENERATE(std::string(".seg"), std::string("manifest-"));
   auto files = FilesOfClosedStore();
   StoreFixture fixture;
-  Restore(fixture, files);
+  PutFiles(fixture, files);
   fixture.files().FailReads(part, code);
   auto opened = fixture.TryOpen();
   REQUIRE_FALSE(opened);
@@ -222,7 +212,7 @@ TEST_CASE("a manifest that cannot be read today is not taken for a damaged one",
   auto part = GENERATE(std::string("manifest-"), std::string("CURRENT"));
   auto files = FilesOfClosedStore();
   StoreFixture fixture;
-  Restore(fixture, files);
+  PutFiles(fixture, files);
   // What an older manifest would say: nothing.
   fixture.memory.Put("/data/manifest-1", files[Find(files, "manifest-")].substr(0, 32));
   fixture.files().FailReads(part, ErrorCode::kIo);
@@ -237,7 +227,7 @@ TEST_CASE("a manifest that cannot be read today is not taken for a damaged one",
 TEST_CASE("with a damaged manifest no unlisted file may be passed over", "[store][damage]") {
   auto files = FilesOfClosedStore();
   StoreFixture fixture;
-  Restore(fixture, files);
+  PutFiles(fixture, files);
   REQUIRE(fixture.memory.Remove(Find(files, "manifest-")));
   fixture.files().FailReads(GENERATE(std::string(".seg"), std::string("/segments/19")),
                             ErrorCode::kIo);
@@ -255,7 +245,7 @@ TEST_CASE("damage to manifest or CURRENT loses no entry", "[store][damage]") {
   for (std::size_t at = 0; at < size; at += step * kStride) {
     CAPTURE(path, at);
     StoreFixture fixture;
-    Restore(fixture, files);
+    PutFiles(fixture, files);
     fixture.memory.Corrupt(path, at, 0x04);
     auto opened = fixture.TryOpen();
     if (!opened) {
@@ -273,7 +263,7 @@ TEST_CASE("damage to manifest or CURRENT loses no entry", "[store][damage]") {
 TEST_CASE("without manifest and CURRENT the segments are found again", "[store][damage]") {
   auto files = FilesOfClosedStore();
   StoreFixture fixture;
-  Restore(fixture, files);
+  PutFiles(fixture, files);
   REQUIRE(fixture.memory.Remove(Find(files, "manifest-")));
   if (GENERATE(false, true)) REQUIRE(fixture.memory.Remove(Find(files, "CURRENT")));
   fixture.Open();
@@ -322,7 +312,7 @@ TEST_CASE("any flipped byte of a wal leaves right rows and a report", "[store][d
   for (std::size_t at = 0; at < end; at += 5 * kStride) {
     CAPTURE(at);
     StoreFixture fixture;
-    Restore(fixture, files);
+    PutFiles(fixture, files);
     fixture.memory.Corrupt(path, at, 0x20);
     auto opened = fixture.TryOpen();
     REQUIRE(opened);
@@ -338,7 +328,7 @@ TEST_CASE("a file that no record lists is left over from an unfinished publicati
           "[store][damage]") {
   auto files = FilesOfClosedStore();
   StoreFixture fixture;
-  Restore(fixture, files);
+  PutFiles(fixture, files);
   std::string folder = ParentPath(Find(files, ".seg"));
   fixture.memory.Put(folder + "/half.tmp", "half");
   fixture.memory.Put(folder + "/0000.seg", "garbage");

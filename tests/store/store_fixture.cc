@@ -78,6 +78,16 @@ Result<RowBatch> TestDecoder::Decode(std::uint32_t payload_format, std::string_v
   return batch;
 }
 
+void PutFiles(StoreFixture& fixture, const std::map<std::string, std::string>& files) {
+  for (const auto& [path, contents] : files) {
+    for (std::string folder = ParentPath(path); folder != "/"; folder = ParentPath(folder)) {
+      REQUIRE(fixture.memory.CreateDirectories(folder));
+      REQUIRE(fixture.memory.SyncDirectory(ParentPath(folder)));
+    }
+    fixture.memory.Put(path, contents);
+  }
+}
+
 StoreFixture::StoreFixture() : files_(std::make_unique<testing::FaultyFileSystem>(memory)) {
   options.data_dir = "/data";
   options.scan_threads = 2;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <future>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -49,6 +50,10 @@ class TestDecoder final : public PayloadDecoder {
   Result<RowBatch> Decode(std::uint32_t payload_format, std::string_view context,
                           std::string_view payload) const override;
 };
+
+class StoreFixture;
+/// Puts files of another store in its place, by path, before it is opened.
+void PutFiles(StoreFixture& fixture, const std::map<std::string, std::string>& files);
 
 /// A store on files in memory that can crash and fail.
 class StoreFixture {

@@ -21,7 +21,7 @@ if(DUNLIN_STATIC_AGENT)
   if(DUNLIN_UNTRIMMED)
     list(JOIN DUNLIN_UNTRIMMED ", " missing)
     message(NOTICE "dunlin-agent takes the system's archives of ${missing}, for the reason above: "
-      "without any sources it is about 1 MiB larger and not within its 2 MiB")
+      "without any of the sources it is about 1 MiB larger and not within its 2 MiB")
   endif()
 endif()
 

@@ -1,23 +1,6 @@
 #include "protocol/base/text.h"
 
-#include <cmath>
-
 namespace dunlin {
-
-void AppendDouble(std::string& out, double value) {
-  if (std::isnan(value)) {
-    out += "NaN";
-    return;
-  }
-  if (std::isinf(value)) {
-    out += value > 0 ? "+Inf" : "-Inf";
-    return;
-  }
-  // The longest plain decimal of a double is 1 sign, 309 digits before or 1074+ after the point.
-  char buffer[1100];
-  auto [end, ec] = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed);
-  out.append(buffer, end);
-}
 
 void AppendHex(std::string& out, std::string_view bytes) {
   static constexpr char kDigits[] = "0123456789abcdef";

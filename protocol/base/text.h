@@ -10,8 +10,7 @@
 
 namespace dunlin {
 
-/// Appends `value` in decimal. Formatting throughout is std::to_chars and appends: the agent links
-/// no iostreams.
+/// Appends `value` in decimal. Formatting throughout appends: the agent links no iostreams.
 template <std::integral T>
 void AppendInteger(std::string& out, T value) {
   char buffer[24];
@@ -20,7 +19,7 @@ void AppendInteger(std::string& out, T value) {
 }
 
 /// Appends the shortest decimal that reads back as `value`, never with an exponent; NaN, +Inf,
-/// -Inf.
+/// -Inf. Whole numbers below 2^64 in all their digits.
 void AppendDouble(std::string& out, double value);
 
 /// Appends two lower-case hexadecimal digits per byte.

@@ -66,7 +66,6 @@ std::string_view TakeDigits(std::string_view& rest) {
 
 /// Takes "12", "1.5" or ".5" off the front of `rest`; nothing when there is no such number.
 std::optional<Decimal> TakeNumber(std::string_view& rest) {
-  std::string_view start = rest;
   std::string_view whole_digits = TakeDigits(rest);
   Decimal number{0, 0};
   if (!whole_digits.empty()) {
@@ -81,8 +80,14 @@ std::optional<Decimal> TakeNumber(std::string_view& rest) {
   rest.remove_prefix(1);
   std::string_view digits = TakeDigits(rest);
   if (digits.empty()) return std::nullopt;
-  std::string_view fraction = start.substr(whole_digits.size(), 1 + digits.size());
-  std::from_chars(fraction.data(), fraction.data() + fraction.size(), number.fraction);
+  // What is behind the eighteenth digit is less than a nanosecond of any unit.
+  double power = 1;
+  std::uint64_t fraction = 0;
+  for (char digit : digits.substr(0, 18)) {
+    fraction = 10 * fraction + static_cast<unsigned>(digit - '0');
+    power *= 10;
+  }
+  number.fraction = static_cast<double>(fraction) / power;
   return number;
 }
 

@@ -1,7 +1,11 @@
 #include "protocol/base/text.h"
 
+#include <bit>
+#include <charconv>
+#include <cmath>
 #include <cstdlib>
 #include <limits>
+#include <random>
 
 #include "tests/support/catch.h"
 
@@ -32,6 +36,43 @@ TEST_CASE("doubles are short, exact and without exponent", "[base][text]") {
   std::string text = DoubleText(value);
   CHECK(text.find('e') == std::string::npos);
   CHECK(std::strtod(text.c_str(), nullptr) == value);
+}
+
+/// What the standard library makes of it; of a large whole number that is all its digits.
+std::string StandardText(double value) {
+  char buffer[1100];
+  auto [end, error] =
+      std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed);
+  return std::string(buffer, end);
+}
+
+TEST_CASE("doubles are written as the standard library writes them", "[base][text]") {
+  std::mt19937_64 random(5);
+  std::uint64_t compared = 0;
+  auto compare = [&compared](double value) {
+    if (!std::isfinite(value)) return;
+    const std::string text = DoubleText(value);
+    ++compared;
+    if (std::abs(value) < 18446744073709551616.0) {
+      if (text != StandardText(value)) FAIL(text << " for " << StandardText(value));
+    } else if (std::strtod(text.c_str(), nullptr) != value) {
+      FAIL(text << " does not read back");
+    }
+  };
+  for (int i = 0; i < 20'000; ++i) {
+    compare(std::bit_cast<double>(random()));                                 // of any size
+    compare(std::ldexp(static_cast<double>(random()), -int(random() % 90)));  // of a usual one
+    compare(static_cast<double>(random() % 10'000'000) / std::pow(10, random() % 10));
+    compare(static_cast<double>(random()) / std::pow(10, random() % 22));
+    compare(static_cast<double>(random() % 1000) / static_cast<double>(1 + random() % 1000));
+    // Where the neighbours are not equally far away.
+    compare(std::ldexp(1, int(random() % 2098) - 1074));
+    compare(std::nextafter(std::ldexp(1, int(random() % 200) - 100), 0));
+    compare(std::bit_cast<double>(random() % 4096));  // subnormal
+  }
+  for (double value : {0.0, -0.0, 0.3, 0.1 + 0.2, 1e15 + 0.3, 9007199254740993.0, 2.5e-310, 5e-324})
+    compare(value);
+  CHECK(compared > 150'000);
 }
 
 TEST_CASE("hexadecimal text reads back", "[base][text]") {

@@ -223,12 +223,16 @@ TEST_CASE("a stopped descendant in a session of its own can act on its end",
 
 TEST_CASE("stopping the leader only, its workers get no signal from the agent",
           "[agent][supervision]") {
+  testing::TempDir folder;
   AgentRun run;
   AddFlags(run, {"--stop-mode", "leader"});
+  // Ready when both have their traps.
+  run.variables.push_back("UP=" + folder.path() + "/up");
   StartScript(run,
-              "sh -c 'trap \"echo told\" TERM; trap \"echo released; exit 0\" USR1; echo ready;"
+              "sh -c 'trap \"echo told\" TERM; trap \"echo released; exit 0\" USR1; : > $UP;"
               "       while :; do sleep 0.05; done' & worker=$!;"
               "trap 'sleep 0.3; kill -USR1 $worker; wait $worker; exit 5' TERM;"
+              "until [ -e $UP ]; do sleep 0.01; done; echo ready;"
               "while :; do sleep 0.05; done");
   run.WaitForOutput("ready\n");
   run.Signal(SIGTERM);

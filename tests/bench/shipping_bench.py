@@ -115,6 +115,8 @@ class ShippingBench:
     def latency(self, what, flags, rate, seconds, mark):
         """Measured on the wire: a relay reads in each acknowledged batch when its lines were written."""
         progress(f"from write to acknowledgement, {what}, for {seconds} s")
+        # What the stage before left to be written would be waited for by every fdatasync.
+        os.sync()
         collector = harness.Collector(self.folder / "latency")
         clock = subprocess.Popen([ACK_CLOCK, str(collector.ingest_port)], stdout=subprocess.PIPE, text=True)
         agent = harness.Agent(self.folder / "agents", [LINE_WRITER, "stamped", str(rate), str(seconds)],

@@ -105,8 +105,9 @@ TEST_CASE("an agent that may not become a subreaper says so and does all the res
   run.flags.insert(run.flags.end(), {"--stop-grace", "2s"});
   run.Start(
       {"/bin/sh", "-c",
+       "trap 'exit 4' TERM;"
        "(sleep 0.01 &); sh -c 'trap \"\" TERM; echo worker $$; while :; do sleep 0.05; done' &"
-       "trap 'exit 4' TERM; while :; do sleep 0.05; done"});
+       "while :; do sleep 0.05; done"});
   run.RunUntil([&] { return run.exit || run.out.find('\n') != std::string::npos; });
   if (run.NotPossibleHere()) return;
   REQUIRE_FALSE(run.exit);

@@ -65,8 +65,9 @@ TEST_CASE("one that ignores it is killed in time", "[agent][first-process]") {
   FirstProcess run;
   run.flags.insert(run.flags.end(), {"--stop-grace", "4s"});
   run.Start({"/bin/sh", "-c",
+             "trap 'exit 4' TERM;"
              "setsid sh -c 'trap \"\" TERM; echo ready; while :; do sleep 0.05; done' &"
-             "trap 'exit 4' TERM; while :; do sleep 0.05; done"});
+             "while :; do sleep 0.05; done"});
   run.WaitForOutput("ready\n");
   const auto begin = SystemClock().Steady();
   run.SignalAgent(SIGTERM);

@@ -182,9 +182,9 @@ TEST_CASE("a worker that ignores the stop is killed within the one deadline",
   AgentRun run;
   AddFlags(run, {"--stop-grace", "4s"});
   const bool other_session = GENERATE(false, true);
-  StartScript(run, std::string(other_session ? "setsid " : "") +
+  StartScript(run, std::string("trap 'exit 4' TERM; ") + (other_session ? "setsid " : "") +
                        "sh -c 'trap \"\" TERM; echo worker $$; while :; do sleep 0.05; done' &"
-                       "trap 'exit 4' TERM; while :; do sleep 0.05; done");
+                       "while :; do sleep 0.05; done");
   run.WaitForOutput("\n");
   const pid_t worker = std::stoi(run.out.substr(run.out.find(' ')));
   const auto begin = SystemClock().Steady();
@@ -212,9 +212,10 @@ TEST_CASE("a stopped descendant in a session of its own can act on its end",
   AgentRun run;
   AddFlags(run, {"--stop-grace", "60s"});
   StartScript(run,
+              "trap 'exit 4' TERM;"
               "setsid sh -c 'trap \"echo told; exit 0\" TERM; echo ready; kill -STOP $$;"
               "              while :; do sleep 0.05; done' &"
-              "trap 'exit 4' TERM; while :; do sleep 0.05; done");
+              "while :; do sleep 0.05; done");
   run.WaitForOutput("ready\n");
   run.Signal(SIGTERM);
   CHECK(run.Wait() == 4);

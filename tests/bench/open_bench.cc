@@ -16,6 +16,7 @@
 #include "protocol/base/coding.h"
 #include "protocol/base/text.h"
 #include "tests/bench/cpu_seconds.h"
+#include "tests/bench/no_decoder.h"
 
 namespace dunlin::store {
 namespace {
@@ -24,14 +25,6 @@ constexpr std::size_t kStreams = 32;
 constexpr std::size_t kLines = 500;
 constexpr std::int64_t kFirstTime = 1'767'225'600'000'000'000;
 constexpr int kRounds = 5;
-
-/// What is acknowledged is in segments when the store is closed; nothing is replayed.
-class NoDecoder final : public PayloadDecoder {
- public:
-  Result<RowBatch> Decode(std::uint32_t, std::string_view, std::string_view) const override {
-    return Error(ErrorCode::kUnsupported, "benchmark payloads are not replayed");
-  }
-};
 
 std::unique_ptr<Store> Open(const char* folder) {
   StoreOptions options;
@@ -121,10 +114,11 @@ int Main(int argc, char** argv) {
     search = std::min(search, (searched - opened).count());
     stats = store->Stats();
   }
-  std::printf("segments %zu\nlines %llu\nopen_wall_s %.4f\nopen_cpu_s %.4f\nfirst_search_s %.4f\n"
-              "found %zu\n",
-              static_cast<std::size_t>(stats.segments),
-              static_cast<unsigned long long>(stats.lines), wall, cpu, search, rows);
+  std::printf(
+      "segments %zu\nlines %llu\nopen_wall_s %.4f\nopen_cpu_s %.4f\nfirst_search_s %.4f\n"
+      "found %zu\n",
+      static_cast<std::size_t>(stats.segments), static_cast<unsigned long long>(stats.lines), wall,
+      cpu, search, rows);
   return stats.segments == *segments ? 0 : 1;
 }
 

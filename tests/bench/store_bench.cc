@@ -22,6 +22,7 @@
 #include "protocol/base/coding.h"
 #include "protocol/base/text.h"
 #include "tests/bench/cpu_seconds.h"
+#include "tests/bench/no_decoder.h"
 
 namespace dunlin::store {
 namespace {
@@ -43,14 +44,6 @@ void Print(std::string_view name, double value) {
   std::printf("%-28.*s %12.3f\n", static_cast<int>(name.size()), name.data(), value);
   std::fflush(stdout);
 }
-
-/// Payloads are compressed batches, as agents send them; the benchmark never replays.
-class NoDecoder final : public PayloadDecoder {
- public:
-  Result<RowBatch> Decode(std::uint32_t, std::string_view, std::string_view) const override {
-    return Error(ErrorCode::kUnsupported, "benchmark payloads are not replayed");
-  }
-};
 
 class Filler {
  public:

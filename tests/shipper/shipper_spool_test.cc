@@ -214,8 +214,8 @@ TEST_CASE("lines that are too old leave the disk of an agent that is idle", "[sh
   rig.shipper.reset();
 }
 
-/// What a process that is gone left: nothing of it was sent.
-std::uint64_t LeaveSpool(SpoolRig& rig, int thousands) {
+/// The account of a process that is gone: nothing of what it spooled was sent.
+LineAccount SpoolAndSave(SpoolRig& rig, int thousands) {
   rig.collector.CloseListener();
   rig.shipper->Start({});
   for (int i = 0; i < thousands; ++i) {
@@ -223,7 +223,12 @@ std::uint64_t LeaveSpool(SpoolRig& rig, int thousands) {
     RunUntil(rig.loop, [&] { return !rig.shipper->queue().has_unwritten(); });
   }
   rig.Save();
-  const std::uint64_t left = rig.shipper->Account().spooled;
+  return rig.shipper->Account();
+}
+
+/// The same for one that dropped nothing; the lines that it left.
+std::uint64_t LeaveSpool(SpoolRig& rig, int thousands) {
+  const std::uint64_t left = SpoolAndSave(rig, thousands).spooled;
   CHECK(left == 1000U * static_cast<unsigned>(thousands));
   return left;
 }
@@ -285,14 +290,7 @@ TEST_CASE("what others dropped themselves is told in their stream and not counte
   rig.spool_options.segment_bytes = 128_KiB;
   rig.spool_options.limit_bytes = 1_MiB;
   rig.Restart();
-  rig.collector.CloseListener();
-  rig.shipper->Start({});
-  for (int i = 0; i < 20; ++i) {
-    rig.Write(1000);
-    RunUntil(rig.loop, [&] { return !rig.shipper->queue().has_unwritten(); });
-  }
-  rig.Save();
-  const LineAccount left = rig.shipper->Account();
+  const LineAccount left = SpoolAndSave(rig, 20);
   CHECK(left.dropped > 1000);
   CHECK(left.spooled + left.dropped == 20'000);
   DeliverSpool(rig);
